@@ -1,0 +1,1 @@
+//! One file per Kafka API, by family: decode, check, call a machine, encode.

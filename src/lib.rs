@@ -1,0 +1,25 @@
+//! Ottla: a broker that speaks Apache Kafka's protocol and writes Kafka's files.
+//!
+//! The folders, from the ground up; a module imports only what is below it (`tests/it/floors.rs`):
+//!
+//! - [`types`]: the words everyone speaks: identifiers, offsets, epochs, points in time, error codes.
+//! - [`wire`]: bytes to values and back; no sockets, no state.
+//! - [`kernel`]: every decision, as functions of (state, input, now); no effects.
+//! - [`shell`]: every effect: files, sockets, threads, the clock; no decisions.
+//! - [`api`]: one file per Kafka API: decode, check, call, encode.
+//! - [`server`]: configuration and the assembly of it all, in start order.
+//!
+//! Only [`run`] and [`Config`] are public, so that anything unused is a warning.
+
+#[cfg(feature = "server")]
+mod api;
+mod kernel;
+#[cfg(feature = "server")]
+mod server;
+#[cfg(feature = "server")]
+mod shell;
+mod types;
+mod wire;
+
+#[cfg(feature = "server")]
+pub use server::{Config, run};

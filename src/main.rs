@@ -1,0 +1,7 @@
+//! Arguments to configuration, configuration to a running node, its end to an exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ottla::run(ottla::Config)
+}

@@ -1,0 +1,1 @@
+//! Every effect: files, sockets, threads, the clock. It takes no decision that a machine of the kernel could take.

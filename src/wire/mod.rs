@@ -1,0 +1,5 @@
+//! Bytes to values and back: frames, record batches, records, answers. No sockets, no state.
+//!
+//! Nothing here trusts a length: what a peer claims is compared with the bytes that are left before
+//! anything is allocated or skipped.
+pub mod reply;
