@@ -1,1 +1,5 @@
 //! Every effect: files, sockets, threads, the clock. It takes no decision that a machine of the kernel could take.
+
+pub mod disk;
+pub mod drivers;
+pub mod net;

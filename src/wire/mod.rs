@@ -2,4 +2,8 @@
 //!
 //! Nothing here trusts a length: what a peer claims is compared with the bytes that are left before
 //! anything is allocated or skipped.
+
+pub mod guard;
+pub mod messages;
+pub mod records;
 pub mod reply;

@@ -1,0 +1,1 @@
+//! What the cluster looks like: Metadata, DescribeCluster, DescribeQuorum and their kin.

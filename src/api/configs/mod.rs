@@ -1,0 +1,1 @@
+//! Configuration of topics and brokers, read and changed at run time.

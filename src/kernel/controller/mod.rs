@@ -1,0 +1,1 @@
+//! Decides changes of the metadata: (image, request, now) to records and a reply.

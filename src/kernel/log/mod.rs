@@ -1,0 +1,1 @@
+//! One partition's log over a small disk trait: append, read, roll, retain, recover.

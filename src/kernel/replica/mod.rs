@@ -1,0 +1,1 @@
+//! A partition as a replica: leader epoch, high watermark, those who wait, fetch sessions.

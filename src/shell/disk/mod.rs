@@ -1,0 +1,1 @@
+//! Real files behind the disk trait. The only folder with unsafe code.

@@ -1,0 +1,1 @@
+//! Drive the machines of the kernel: locks, queues, threads; the machines decide.

@@ -1,0 +1,1 @@
+//! Walks a request before anything is decoded: every count and length is compared with the bytes that are left.

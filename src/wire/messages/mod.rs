@@ -1,0 +1,1 @@
+//! Message versions which the protocol crate lacks, declared in our notation.

@@ -1,0 +1,1 @@
+//! Records on disk which the protocol crate lacks, declared in our notation.
