@@ -3,6 +3,7 @@
 //! Nothing here trusts a length: what a peer claims is compared with the bytes that are left before
 //! anything is allocated or skipped.
 
+pub mod frame;
 pub mod guard;
 pub mod messages;
 pub mod records;

@@ -5,6 +5,7 @@
 //! A range holds its segment's file open, so retention may unlink the file meanwhile.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,8 +16,8 @@ pub trait RangeSource: Send + Sync {
     /// Fills `into` from `position`; an error if the file ends before.
     fn read_exact_at(&self, into: &mut [u8], position: u64) -> io::Result<()>;
 
-    /// The descriptor for sendfile, where there is one.
-    fn raw_fd(&self) -> Option<i32>;
+    /// The file itself for sendfile, where there is one.
+    fn file(&self) -> Option<BorrowedFd<'_>>;
 }
 
 /// A range of a segment file.
