@@ -1,1 +1,8 @@
-//! KRaft: the raft of the metadata log, pull-based as Kafka's (KIP-595), without I/O.
+//! KRaft's consensus (KIP-595, KIP-853) as a machine without I/O: what happened goes in, what must happen comes out.
+//!
+//! The caller carries out the returned effects one after the other, in their order: a vote is on disk before anyone
+//! can see it. Today a quorum is one voter; a set which names other nodes is refused by name, never half served.
+
+mod json;
+pub mod quorum_state;
+pub mod voters;
