@@ -76,7 +76,8 @@ impl MetaProperties {
         }
         let cluster_id = get("cluster.id").ok_or(MetaPropertiesError::Missing("cluster.id"))?;
         let node_id = get("node.id").ok_or(MetaPropertiesError::Missing("node.id"))?;
-        let node_id = node_id.parse().map_err(|_| MetaPropertiesError::NodeId(node_id.to_owned()))?;
+        let node_id =
+            node_id.parse().map_err(|_| MetaPropertiesError::NodeId(node_id.to_owned()))?;
         let directory_id = get("directory.id").map(parse_directory_id).transpose()?;
         Ok(Self { cluster_id: cluster_id.to_owned(), node_id: NodeId(node_id), directory_id })
     }
@@ -96,7 +97,8 @@ impl MetaProperties {
 }
 
 fn parse_directory_id(text: &str) -> Result<DirectoryId, MetaPropertiesError> {
-    let uuid = uuid_from_text(text).ok_or_else(|| MetaPropertiesError::DirectoryId(text.to_owned()))?;
+    let uuid =
+        uuid_from_text(text).ok_or_else(|| MetaPropertiesError::DirectoryId(text.to_owned()))?;
     let id = DirectoryId(uuid);
     if uuid.as_u128() < RESERVED_DIRECTORY_IDS {
         return Err(MetaPropertiesError::ReservedDirectoryId(id));
@@ -169,7 +171,8 @@ fn unescape(text: &str, line: usize) -> Result<String, MetaPropertiesError> {
             Some('u') => {
                 let digits: String = chars.by_ref().take(4).collect();
                 let code = u32::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4);
-                let c = code.and_then(char::from_u32).ok_or(MetaPropertiesError::Escape { line })?;
+                let c =
+                    code.and_then(char::from_u32).ok_or(MetaPropertiesError::Escape { line })?;
                 out.push(c);
             }
             Some(other) => out.push(other),
@@ -200,13 +203,19 @@ fn escape_value(value: &str) -> String {
 /// A date as `java.util.Date` prints it in UTC: `Sat Nov 21 21:40:29 UTC 2026`.
 fn java_date(at: Timestamp) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let seconds = at.0.max(0) / 1000;
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil_from_days(days);
     let weekday = DAYS.get((days % 7) as usize).copied().unwrap_or_default();
     let month = MONTHS.get(month as usize - 1).copied().unwrap_or_default();
-    format!("{weekday} {month} {day:02} {:02}:{:02}:{:02} UTC {year}", second / 3600, second / 60 % 60, second % 60)
+    format!(
+        "{weekday} {month} {day:02} {:02}:{:02}:{:02} UTC {year}",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 /// Days since 1970 to (year, month 1–12, day 1–31), counted in years that begin in March, so that the leap day is last.
@@ -214,7 +223,8 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
@@ -240,17 +250,23 @@ mod tests {
 
     #[test]
     fn a_hand_written_file_has_a_padded_id_and_windows_lines() {
-        let text =
-            "#\r\n#date\r\ncluster.id = a\\:b c\r\ndirectory.id:EAAAAAAAQACAAAAAAAAAAQ==\r\n! x\r\nnode.id 7\r\nversion=1";
+        let text = "#\r\n#date\r\ncluster.id = a\\:b c\r\ndirectory.id:EAAAAAAAQACAAAAAAAAAAQ==\r\n! x\r\nnode.id 7\r\nversion=1";
         let read = MetaProperties::parse(text).unwrap();
-        assert_eq!(read.directory_id, Some(DirectoryId(Uuid::from_u128(0x1000_0000_0000_4000_8000_0000_0000_0001))));
+        assert_eq!(
+            read.directory_id,
+            Some(DirectoryId(Uuid::from_u128(0x1000_0000_0000_4000_8000_0000_0000_0001)))
+        );
         assert_eq!((read.node_id, read.cluster_id.as_str()), (NodeId(7), "a:b c"));
     }
 
     #[test]
     fn any_cluster_id_survives_writing_and_reading() {
         for cluster_id in ["my cluster", " a=b:c#d!", "tab\there", "back\\slash", "ünï"] {
-            let written = MetaProperties { cluster_id: cluster_id.to_owned(), node_id: NodeId(3), directory_id: None };
+            let written = MetaProperties {
+                cluster_id: cluster_id.to_owned(),
+                node_id: NodeId(3),
+                directory_id: None,
+            };
             let text = written.to_text(Timestamp(0));
             // Blanks at the ends are not part of an id.
             let expected = MetaProperties { cluster_id: cluster_id.trim().to_owned(), ..written };
@@ -262,7 +278,10 @@ mod tests {
     fn continued_lines_and_escapes_are_javas() {
         let text = "version=\\\n   1\nnode.id=\\u0031\ncluster.id=x\\\\\ndirectory.id=\\\n";
         // The last line is continued by nothing, so its value is empty: no UUID.
-        assert_eq!(MetaProperties::parse(text), Err(MetaPropertiesError::DirectoryId(String::new())));
+        assert_eq!(
+            MetaProperties::parse(text),
+            Err(MetaPropertiesError::DirectoryId(String::new()))
+        );
         let text = "version=\\\n   1\nnode.id=\\u0031\ncluster.id=x\\\\\n";
         let read = MetaProperties::parse(text).unwrap();
         assert_eq!((read.node_id, read.cluster_id.as_str()), (NodeId(1), "x\\"));

@@ -154,7 +154,8 @@ impl Reader<'_> {
             'b' => '\u{8}',
             'f' => '\u{c}',
             'u' => {
-                let code = self.rest().get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+                let code =
+                    self.rest().get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
                 self.at += 4;
                 code.and_then(char::from_u32).ok_or(error)?
             }
@@ -182,7 +183,17 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for text in ["", "1", "{", "{}x", r#"{"a"}"#, r#"{"a":}"#, r#"{"a":1,}"#, r#"{"a":q}"#, r#"{"a":"\u12"}"#] {
+        for text in [
+            "",
+            "1",
+            "{",
+            "{}x",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            r#"{"a":q}"#,
+            r#"{"a":"\u12"}"#,
+        ] {
             assert!(parse_object(text).is_err(), "{text}");
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));

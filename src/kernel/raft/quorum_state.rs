@@ -134,10 +134,7 @@ mod tests {
     fn a_damaged_file_is_refused() {
         let field = |name| Err(QuorumStateError::Field(name));
         assert_eq!(QuorumState::parse("{}"), field("data_version"));
-        assert_eq!(
-            QuorumState::parse(r#"{"data_version":2}"#),
-            Err(QuorumStateError::Version(2))
-        );
+        assert_eq!(QuorumState::parse(r#"{"data_version":2}"#), Err(QuorumStateError::Version(2)));
         assert_eq!(QuorumState::parse(r#"{"data_version":1}"#), field("leaderEpoch"));
         let text = VERSION_1.replace("AAAAAAAAAAAAAAAAAAAAAA", "AA");
         assert_eq!(QuorumState::parse(&text), field("votedDirectoryId"));

@@ -120,7 +120,8 @@ impl VoterSet {
     /// This set with `voter` in the place of the one of its id; none if nothing would change.
     pub fn with_updated(&self, voter: &Voter) -> Option<Self> {
         let known = self.0.get(&voter.key.id)?;
-        let same = known.endpoints == voter.endpoints && known.kraft_versions == voter.kraft_versions;
+        let same =
+            known.endpoints == voter.endpoints && known.kraft_versions == voter.kraft_versions;
         (!same).then(|| {
             let mut updated = self.clone();
             let voter = Voter { key: known.key, ..voter.clone() };
@@ -177,8 +178,8 @@ fn dynamic_voter(entry: &str, listener: &str) -> Result<Voter, &'static str> {
     let (port, directory) =
         rest.split_once(':').ok_or("No colon following port could be found.")?;
     let port = port.parse().map_err(|_| "Failed to parse port in dynamic voter string.")?;
-    let directory = uuid_from_text(directory)
-        .ok_or("Failed to parse directory ID in dynamic voter string.")?;
+    let directory =
+        uuid_from_text(directory).ok_or("Failed to parse directory ID in dynamic voter string.")?;
     Ok(Voter {
         key: ReplicaKey { id: NodeId(id), directory_id: Some(DirectoryId(directory)) },
         endpoints: vec![(listener.to_owned(), Endpoint { host: host.to_owned(), port })],
@@ -202,7 +203,10 @@ mod tests {
             let expected = VoterTextError::Static(wrong.to_owned());
             assert_eq!(VoterSet::from_static(wrong, "C"), Err(expected));
         }
-        assert_eq!(VoterSet::from_static("1@a:1,1@b:2", "C"), Err(VoterTextError::Twice(NodeId(1))));
+        assert_eq!(
+            VoterSet::from_static("1@a:1,1@b:2", "C"),
+            Err(VoterTextError::Twice(NodeId(1)))
+        );
     }
 
     #[test]
@@ -214,7 +218,9 @@ mod tests {
         let other = DirectoryId(uuid::Uuid::from_u128(7 << 64));
         assert!(!set.is_voter(ReplicaKey { id: NodeId(1), directory_id: Some(other) }));
         assert!(set.is_voter(ReplicaKey { id: NodeId(1), directory_id: None }));
-        for wrong in ["1", "1@h", "1@h:1", "1@h:x:AAAA", "1@h:1:AAAA", "1@[::1:1:A", "-1@h:1:A", "1@:1:A"] {
+        for wrong in
+            ["1", "1@h", "1@h:1", "1@h:x:AAAA", "1@h:1:AAAA", "1@[::1:1:A", "-1@h:1:A", "1@:1:A"]
+        {
             assert!(VoterSet::from_dynamic(wrong, "C").is_err(), "{wrong}");
         }
     }
