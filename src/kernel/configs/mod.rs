@@ -1,1 +1,22 @@
-//! The table of configuration keys: types, defaults, ranges, flags, synonyms; resolution and validation.
+//! Configuration as Kafka knows it: the table of keys, parsing and validation of values, what a node
+//! and a topic act on, and how each value is described.
+//!
+//! - [`definition`]: one key: type, default, valid values, importance, how it can change; [`tables`]
+//!   holds all of Kafka 4.3.1's, listed also where the feature behind them does not exist yet.
+//! - [`value`]: text to typed values with Kafka's own messages.
+//! - [`broker`], [`listeners`]: the typed configuration of a node, from the keys that were set.
+//! - [`topic`]: the typed configuration of a topic: its overrides over the broker's layers.
+//! - [`layers`], [`describe`]: the layers a broker's values come from, and the rows of DescribeConfigs.
+//! - [`alter`]: what a change request does to a resource's overrides, and whether it is allowed.
+//!
+//! Pure: files, environment and arguments are read in `server::config`. Every map is ordered.
+
+pub mod broker;
+pub mod definition;
+
+pub mod layers;
+pub mod listeners;
+mod rules;
+pub mod tables;
+pub mod topic;
+pub mod value;
