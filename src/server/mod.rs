@@ -1,5 +1,7 @@
 //! Configuration, and the assembly of the node in start order.
 
+pub mod format;
+
 use std::process::ExitCode;
 
 /// What the node is told from outside.

@@ -3,6 +3,8 @@
 //! The caller carries out the returned effects one after the other, in their order: a vote is on disk before anyone
 //! can see it. Today a quorum is one voter; a set which names other nodes is refused by name, never half served.
 
+pub mod batches;
+pub mod checkpoint;
 pub mod control;
 mod json;
 pub mod machine;

@@ -66,6 +66,16 @@ pub enum VoterTextError {
 }
 
 impl VoterSet {
+    /// A quorum of one.
+    pub fn of_one(key: ReplicaKey, listener: &str, endpoint: Endpoint) -> Self {
+        let voter = Voter {
+            key,
+            endpoints: vec![(listener.to_owned(), endpoint)],
+            kraft_versions: (0, KRAFT_VERSION_MAX),
+        };
+        Self(BTreeMap::from([(key.id, voter)]))
+    }
+
     /// Reads `controller.quorum.voters`: `1@host:9093,2@[::1]:9093`. Empty text is an empty set.
     pub fn from_static(text: &str, listener: &str) -> Result<Self, VoterTextError> {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
