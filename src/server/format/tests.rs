@@ -142,7 +142,8 @@ fn refusals_are_worded_as_kafka_words_them() {
             "Cannot set kraft.version to 1 unless controller.quorum.voters is empty and"
         )
     );
-    let broker = Storage { is_controller: false, ..dynamic };
+    let mut broker = storage(&[root.path()], "");
+    broker.is_controller = false;
     assert_eq!(
         refused(&options(InitialQuorum::Standalone), &broker),
         "You can only use --standalone on a controller."
