@@ -102,6 +102,7 @@ impl QuorumState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::raft::voters::Endpoint;
 
     const VERSION_1: &str = r#"{"leaderId":1,"leaderEpoch":1,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}"#;
     const VERSION_0: &str = r#"{"clusterId":"","leaderId":-1,"leaderEpoch":7,"votedId":2,"appliedOffset":0,"currentVoters":[{"voterId":1},{"voterId":2}],"data_version":0}"#;
@@ -115,7 +116,9 @@ mod tests {
         );
         assert_eq!(state.to_text(1, &VoterSet::default()), VERSION_1);
 
-        let voters = VoterSet::from_static("1@a:1,2@b:2", "C").unwrap();
+        let endpoint = |host: &str| Endpoint { host: host.to_owned(), port: 1 };
+        let two = [(NodeId(1), endpoint("a")), (NodeId(2), endpoint("b"))];
+        let voters = VoterSet::of_static(two, "C");
         let state = QuorumState::parse(VERSION_0).unwrap();
         let voted = Some(ReplicaKey { id: NodeId(2), directory_id: None });
         assert_eq!(state, QuorumState { epoch: LeaderEpoch(7), leader: None, voted });

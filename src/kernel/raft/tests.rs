@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::control::ControlRecord;
 use super::machine::{Effect, Raft, RaftError, RaftStart, VotersOrigin};
 use super::quorum_state::QuorumState;
-use super::voters::{ReplicaKey, VoterSet};
+use super::voters::{Endpoint, ReplicaKey, VoterSet};
 use crate::types::epoch::LeaderEpoch;
 use crate::types::ids::NodeId;
 use crate::types::offset::Offset;
@@ -15,9 +15,14 @@ use crate::types::offset::Offset;
 const DIRECTORY: &str = "5EIy9FEKQM-dukS631KzBw";
 const OTHER_DIRECTORY: &str = "2fA7Lfc_TdCdPvVwteyUBg";
 
+fn static_voters(ids: &[i32]) -> VoterSet {
+    let endpoint = Endpoint { host: "localhost".to_owned(), port: 9093 };
+    VoterSet::of_static(ids.iter().map(|id| (NodeId(*id), endpoint.clone())), "CONTROLLER")
+}
+
 /// Node 1 of a static quorum, on an empty log.
 fn fresh() -> RaftStart {
-    let voters = VoterSet::from_static("1@localhost:9093", "CONTROLLER").unwrap();
+    let voters = static_voters(&[1]);
     RaftStart {
         local: voters.0[&NodeId(1)].clone(),
         voters,
@@ -192,16 +197,13 @@ fn the_high_watermark_waits_for_the_epochs_own_record() {
 
 #[test]
 fn a_quorum_of_others_is_refused_by_name() {
-    let with = |voters: &str| RaftStart {
-        voters: VoterSet::from_static(voters, "CONTROLLER").unwrap(),
-        ..fresh()
-    };
+    let with = |ids: &[i32]| RaftStart { voters: static_voters(ids), ..fresh() };
     let refused = |start| Raft::new(start).map(|_| ()).unwrap_err();
     let others =
         |voters: &str| RaftError::OtherVoters { voters: voters.to_owned(), local: NodeId(1) };
-    assert_eq!(refused(with("1@a:1,2@b:1,3@c:1")), others("1, 2, 3"));
-    assert_eq!(refused(with("2@b:1")), others("2"));
-    assert_eq!(refused(with("")), RaftError::NoVoters);
+    assert_eq!(refused(with(&[1, 2, 3])), others("1, 2, 3"));
+    assert_eq!(refused(with(&[2])), others("2"));
+    assert_eq!(refused(with(&[])), RaftError::NoVoters);
     assert_eq!(refused(RaftStart { kraft_version: 2, ..fresh() }), RaftError::KRaftVersion(2));
 
     let mut other_disk = standalone();

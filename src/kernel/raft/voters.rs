@@ -37,6 +37,14 @@ pub struct Voter {
     pub kraft_versions: (i16, i16),
 }
 
+impl Voter {
+    /// A voter that runs this program.
+    pub fn new(key: ReplicaKey, listener: &str, endpoint: Endpoint) -> Self {
+        let endpoints = vec![(listener.to_owned(), endpoint)];
+        Self { key, endpoints, kraft_versions: (0, KRAFT_VERSION_MAX) }
+    }
+}
+
 /// The voters by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VoterSet(pub BTreeMap<NodeId, Voter>);
@@ -44,14 +52,9 @@ pub struct VoterSet(pub BTreeMap<NodeId, Voter>);
 /// The highest `kraft.version` that this program understands: 1, voters in the log.
 pub const KRAFT_VERSION_MAX: i16 = 1;
 
-/// A voter as an operator writes it that does not read.
+/// A `--initial-controllers` that does not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VoterTextError {
-    /// One entry of `controller.quorum.voters`.
-    #[error(
-        "invalid entry `{0}` in controller.quorum.voters: each must be in the form `{{id}}@{{host}}:{{port}}`"
-    )]
-    Static(String),
     /// One entry of `--initial-controllers`.
     #[error("invalid initial controller `{entry}`: {why}")]
     Dynamic {
@@ -60,7 +63,7 @@ pub enum VoterTextError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// Two entries with one id, in either.
+    /// Two entries with one id.
     #[error("node id {0} appears twice among the voters")]
     Twice(NodeId),
 }
@@ -68,45 +71,31 @@ pub enum VoterTextError {
 impl VoterSet {
     /// A quorum of one.
     pub fn of_one(key: ReplicaKey, listener: &str, endpoint: Endpoint) -> Self {
-        let voter = Voter {
-            key,
-            endpoints: vec![(listener.to_owned(), endpoint)],
-            kraft_versions: (0, KRAFT_VERSION_MAX),
-        };
-        Self(BTreeMap::from([(key.id, voter)]))
+        Self(BTreeMap::from([(key.id, Voter::new(key, listener, endpoint))]))
     }
 
-    /// Reads `controller.quorum.voters`: `1@host:9093,2@[::1]:9093`. Empty text is an empty set.
-    pub fn from_static(text: &str, listener: &str) -> Result<Self, VoterTextError> {
-        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        let voters = entries.map(|entry| {
-            static_voter(entry, listener).ok_or_else(|| VoterTextError::Static(entry.to_owned()))
+    /// The voters of `controller.quorum.voters`, which listen on the controller's first listener.
+    pub fn of_static(voters: impl IntoIterator<Item = (NodeId, Endpoint)>, listener: &str) -> Self {
+        let voters = voters.into_iter().map(|(id, endpoint)| {
+            let key = ReplicaKey { id, directory_id: None };
+            (id, Voter::new(key, listener, endpoint))
         });
-        Self::collect(voters)
+        Self(voters.collect())
     }
 
     /// Reads `--initial-controllers`: `1@host:9093:JEXY6aqzQY-32P5TStzaFg,…`.
     pub fn from_dynamic(text: &str, listener: &str) -> Result<Self, VoterTextError> {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        let voters = entries.map(|entry| {
-            dynamic_voter(entry, listener)
-                .map_err(|why| VoterTextError::Dynamic { entry: entry.to_owned(), why })
-        });
-        Self::collect(voters)
-    }
-
-    fn collect(
-        voters: impl Iterator<Item = Result<Voter, VoterTextError>>,
-    ) -> Result<Self, VoterTextError> {
-        let mut set = BTreeMap::new();
-        for voter in voters {
-            let voter = voter?;
+        let mut voters = BTreeMap::new();
+        for entry in entries {
+            let voter = dynamic_voter(entry, listener)
+                .map_err(|why| VoterTextError::Dynamic { entry: entry.to_owned(), why })?;
             let id = voter.key.id;
-            if set.insert(id, voter).is_some() {
+            if voters.insert(id, voter).is_some() {
                 return Err(VoterTextError::Twice(id));
             }
         }
-        Ok(Self(set))
+        Ok(Self(voters))
     }
 
     /// Whether `key` votes here: a directory counts only where both sides name one.
@@ -151,22 +140,6 @@ impl fmt::Display for VoterSet {
     }
 }
 
-fn static_voter(entry: &str, listener: &str) -> Option<Voter> {
-    let (id, address) = entry.split_once('@')?;
-    let (host, port) = address.rsplit_once(':')?;
-    let host = host.strip_prefix('[').map_or(Some(host), |host| host.strip_suffix(']'))?;
-    let id: i32 = id.parse().ok().filter(|id| *id >= 0)?;
-    if host.is_empty() {
-        return None;
-    }
-    let endpoint = Endpoint { host: host.to_owned(), port: port.parse().ok()? };
-    Some(Voter {
-        key: ReplicaKey { id: NodeId(id), directory_id: None },
-        endpoints: vec![(listener.to_owned(), endpoint)],
-        kraft_versions: (0, KRAFT_VERSION_MAX),
-    })
-}
-
 fn dynamic_voter(entry: &str, listener: &str) -> Result<Voter, &'static str> {
     let (id, rest) = entry.split_once('@').ok_or("No @ found in dynamic voter string.")?;
     let id: i32 = id.parse().map_err(|_| "Failed to parse node id in dynamic voter string.")?;
@@ -190,34 +163,13 @@ fn dynamic_voter(entry: &str, listener: &str) -> Result<Voter, &'static str> {
     let port = port.parse().map_err(|_| "Failed to parse port in dynamic voter string.")?;
     let directory =
         uuid_from_text(directory).ok_or("Failed to parse directory ID in dynamic voter string.")?;
-    Ok(Voter {
-        key: ReplicaKey { id: NodeId(id), directory_id: Some(DirectoryId(directory)) },
-        endpoints: vec![(listener.to_owned(), Endpoint { host: host.to_owned(), port })],
-        kraft_versions: (0, KRAFT_VERSION_MAX),
-    })
+    let key = ReplicaKey { id: NodeId(id), directory_id: Some(DirectoryId(directory)) };
+    Ok(Voter::new(key, listener, Endpoint { host: host.to_owned(), port }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn static_voters_are_read_as_kafka_reads_them() {
-        let set = VoterSet::from_static("1@localhost:9093, 3@[::1]:9094", "CONTROLLER").unwrap();
-        assert_eq!(set.to_string(), "1, 3");
-        let endpoint = |id| set.0[&NodeId(id)].endpoints[0].1.clone();
-        assert_eq!(endpoint(1), Endpoint { host: "localhost".to_owned(), port: 9093 });
-        assert_eq!(endpoint(3), Endpoint { host: "::1".to_owned(), port: 9094 });
-        assert_eq!(VoterSet::from_static("", "C"), Ok(VoterSet::default()));
-        for wrong in ["1", "x@h:1", "-1@h:1", "1@h", "1@:1", "1@h:70000", "1@[::1:1"] {
-            let expected = VoterTextError::Static(wrong.to_owned());
-            assert_eq!(VoterSet::from_static(wrong, "C"), Err(expected));
-        }
-        assert_eq!(
-            VoterSet::from_static("1@a:1,1@b:2", "C"),
-            Err(VoterTextError::Twice(NodeId(1)))
-        );
-    }
 
     #[test]
     fn dynamic_voters_carry_their_directory() {
@@ -238,7 +190,8 @@ mod tests {
     #[test]
     fn a_voter_that_moved_changes_the_set_and_keeps_its_key() {
         let set = VoterSet::from_dynamic("1@a:1:5EIy9FEKQM-dukS631KzBw", "C").unwrap();
-        let moved = VoterSet::from_static("1@b:2", "C").unwrap().0[&NodeId(1)].clone();
+        let key = ReplicaKey { id: NodeId(1), directory_id: None };
+        let moved = Voter::new(key, "C", Endpoint { host: "b".to_owned(), port: 2 });
         let updated = set.with_updated(&moved).unwrap();
         assert_eq!(updated.0[&NodeId(1)].key, set.0[&NodeId(1)].key);
         assert_eq!(updated.with_updated(&moved), None);

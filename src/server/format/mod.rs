@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use self::features::Levels;
+use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::log::meta_properties::{META_PROPERTIES, MetaProperties};
 use crate::kernel::raft::checkpoint::Checkpoint;
 use crate::kernel::raft::control::ControlRecord;
@@ -82,8 +83,33 @@ pub struct Storage {
     pub metadata_log_dir: PathBuf,
     /// The first controller listener.
     pub controller_listener: ControllerListener,
-    /// `controller.quorum.voters` as it stands; empty for a dynamic quorum.
-    pub quorum_voters: String,
+    /// Whether `controller.quorum.voters` names the voters.
+    pub static_quorum: bool,
+}
+
+impl Storage {
+    /// What the configuration of a node says.
+    pub fn of(config: &BrokerConfig) -> Self {
+        let listener = config.advertised_controller_listeners.first();
+        let first_name = config.controller_listener_names.first();
+        let listener = ControllerListener {
+            name: listener
+                .map(|endpoint| &endpoint.name)
+                .or(first_name)
+                .cloned()
+                .unwrap_or_default(),
+            host: listener.and_then(|endpoint| endpoint.host.clone()).unwrap_or_default(),
+            port: listener.map_or(0, |endpoint| endpoint.port),
+        };
+        Self {
+            node_id: config.node_id,
+            is_controller: config.has_role("controller"),
+            log_dirs: config.log_dirs.iter().map(PathBuf::from).collect(),
+            metadata_log_dir: PathBuf::from(config.metadata_dir()),
+            controller_listener: listener,
+            static_quorum: !config.controller_quorum_voters.is_empty(),
+        }
+    }
 }
 
 /// Why a directory was not formatted, or cannot be started on.
@@ -177,9 +203,7 @@ impl Plan {
         let refused = |text: &str| Err(FormatError::Refused(text.to_owned()));
         let listener = &storage.controller_listener;
         let voters = match &options.quorum {
-            InitialQuorum::Standalone | InitialQuorum::Controllers(_)
-                if !storage.quorum_voters.is_empty() =>
-            {
+            InitialQuorum::Standalone | InitialQuorum::Controllers(_) if storage.static_quorum => {
                 return refused(
                     "You cannot specify controller.quorum.voters and format the node with --initial-controllers or --standalone. If you want to use dynamic quorum, please remove controller.quorum.voters and specify controller.quorum.bootstrap.servers instead.",
                 );
@@ -192,9 +216,7 @@ impl Plan {
                 VoterSet::from_dynamic(text, &listener.name)
                     .map_err(|error| FormatError::Refused(error.to_string()))?,
             ),
-            InitialQuorum::Unspecified
-                if storage.is_controller && storage.quorum_voters.is_empty() =>
-            {
+            InitialQuorum::Unspecified if storage.is_controller && !storage.static_quorum => {
                 return refused(
                     "Because controller.quorum.voters is not set on this controller, you must specify one of the following: --standalone, --initial-controllers, or --no-initial-controllers.",
                 );
@@ -271,7 +293,7 @@ fn check_kraft_version(
     options: &FormatOptions,
     storage: &Storage,
 ) -> Result<(), FormatError> {
-    let dynamic = storage.quorum_voters.is_empty() && options.quorum != InitialQuorum::Unspecified;
+    let dynamic = !storage.static_quorum && options.quorum != InitialQuorum::Unspecified;
     let quorum = "controller.quorum.voters is empty and one of the flags --standalone, --initial-controllers, or --no-initial-controllers is used";
     match levels.kraft_version {
         Some(0) if dynamic => Err(FormatError::Refused(format!(

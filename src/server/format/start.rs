@@ -46,7 +46,7 @@ pub fn prepare(
         (None, Some(other)) => other.cluster_id.clone(),
         (None, None) => random_cluster_id(random),
     };
-    let quorum = if storage.quorum_voters.is_empty() && storage.is_controller {
+    let quorum = if !storage.static_quorum && storage.is_controller {
         InitialQuorum::Standalone
     } else {
         InitialQuorum::Unspecified

@@ -18,7 +18,7 @@ fn counted() -> impl FnMut() -> [u8; 16] {
     }
 }
 
-fn storage(directories: &[&Path], quorum_voters: &str) -> Storage {
+fn storage(directories: &[&Path], static_quorum: bool) -> Storage {
     Storage {
         node_id: NodeId(1),
         is_controller: true,
@@ -29,7 +29,7 @@ fn storage(directories: &[&Path], quorum_voters: &str) -> Storage {
             host: String::new(),
             port: 9093,
         },
-        quorum_voters: quorum_voters.to_owned(),
+        static_quorum,
     }
 }
 
@@ -56,7 +56,7 @@ fn read(path: &Path) -> String {
 fn a_static_quorum_needs_no_snapshot() {
     let root = tempfile::tempdir().unwrap();
     let directory = root.path().join("deep/data");
-    let storage = storage(&[&directory], "1@localhost:9093");
+    let storage = storage(&[&directory], true);
     let said = run(&options(InitialQuorum::Unspecified), &storage).unwrap();
     let path = directory.display();
     assert_eq!(
@@ -72,7 +72,7 @@ fn a_static_quorum_needs_no_snapshot() {
 fn a_standalone_directory_has_its_voter_in_the_snapshot_0_0() {
     let root = tempfile::tempdir().unwrap();
     let (first, second) = (root.path().join("a"), root.path().join("b"));
-    let storage = storage(&[&first, &second], "");
+    let storage = storage(&[&first, &second], false);
     let said = run(&options(InitialQuorum::Standalone), &storage).unwrap();
     assert!(said.starts_with("Formatting dynamic metadata voter directory "), "{said}");
     assert!(said.contains(&format!("Formatting data directory {} ", second.display())), "{said}");
@@ -104,7 +104,7 @@ fn the_bootstrap_checkpoint_holds_the_chosen_levels() {
     let root = tempfile::tempdir().unwrap();
     let mut options = options(InitialQuorum::Unspecified);
     options.release_version = Some("4.1".to_owned());
-    run(&options, &storage(&[root.path()], "1@h:1")).unwrap();
+    run(&options, &storage(&[root.path()], true)).unwrap();
     let bytes = std::fs::read(root.path().join(BOOTSTRAP_CHECKPOINT)).unwrap().into();
     let checkpoint = Checkpoint::decode(&bytes).unwrap();
     // FeatureLevelRecord v0 in its frame: metadata.version 27.
@@ -117,8 +117,8 @@ fn the_bootstrap_checkpoint_holds_the_chosen_levels() {
 #[test]
 fn refusals_are_worded_as_kafka_words_them() {
     let root = tempfile::tempdir().unwrap();
-    let dynamic = storage(&[root.path()], "");
-    let fixed = storage(&[root.path()], "1@h:1");
+    let dynamic = storage(&[root.path()], false);
+    let fixed = storage(&[root.path()], true);
     let refused = |options: &FormatOptions, storage| run(options, storage).unwrap_err();
     assert!(refused(&options(InitialQuorum::Unspecified), &dynamic).starts_with(
         "Because controller.quorum.voters is not set on this controller, you must specify one"
@@ -142,7 +142,7 @@ fn refusals_are_worded_as_kafka_words_them() {
             "Cannot set kraft.version to 1 unless controller.quorum.voters is empty and"
         )
     );
-    let mut broker = storage(&[root.path()], "");
+    let mut broker = storage(&[root.path()], false);
     broker.is_controller = false;
     assert_eq!(
         refused(&options(InitialQuorum::Standalone), &broker),
@@ -154,7 +154,7 @@ fn refusals_are_worded_as_kafka_words_them() {
 #[test]
 fn a_formatted_directory_is_formatted_once() {
     let root = tempfile::tempdir().unwrap();
-    let storage = storage(&[root.path()], "");
+    let storage = storage(&[root.path()], false);
     let mut options = options(InitialQuorum::Standalone);
     run(&options, &storage).unwrap();
     let before = read(&root.path().join("meta.properties"));
@@ -191,13 +191,13 @@ fn a_start_formats_what_is_empty_and_keeps_what_is_not() {
     let (first, second) = (root.path().join("a"), root.path().join("b"));
     std::fs::create_dir_all(first.join("lost+found")).unwrap();
     std::fs::write(first.join(".lock"), "").unwrap();
-    let one = prepare(&storage(&[&first], ""), None, NOW, &mut counted()).unwrap();
+    let one = prepare(&storage(&[&first], false), None, NOW, &mut counted()).unwrap();
     assert!(one.formatted);
     assert_eq!(one.directories, [(first.clone(), one.metadata_directory_id)]);
-    let again = prepare(&storage(&[&first], ""), None, NOW, &mut counted()).unwrap();
+    let again = prepare(&storage(&[&first], false), None, NOW, &mut counted()).unwrap();
     assert_eq!(again, Prepared { formatted: false, ..one.clone() });
     // A second directory joins the cluster of the first.
-    let both = prepare(&storage(&[&first, &second], ""), None, NOW, &mut counted()).unwrap();
+    let both = prepare(&storage(&[&first, &second], false), None, NOW, &mut counted()).unwrap();
     assert_eq!((both.cluster_id.as_str(), both.directories.len()), (one.cluster_id.as_str(), 2));
 }
 
@@ -207,7 +207,7 @@ fn a_start_refuses_foreign_content_and_another_cluster_by_name() {
     let directory = root.path().join("home");
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join("thesis.tex"), "").unwrap();
-    let storage = storage(&[&directory], "");
+    let storage = storage(&[&directory], false);
     let refused =
         |cluster_id| prepare(&storage, cluster_id, NOW, &mut counted()).unwrap_err().to_string();
     assert!(refused(None).contains("it contains thesis.tex"));
@@ -230,8 +230,9 @@ fn a_start_refuses_foreign_content_and_another_cluster_by_name() {
 fn an_absent_metadata_disk_is_not_replaced_by_an_empty_one() {
     let root = tempfile::tempdir().unwrap();
     let (metadata, data) = (root.path().join("metadata"), root.path().join("data"));
-    prepare(&storage(&[&data], ""), None, NOW, &mut counted()).unwrap();
-    let error = prepare(&storage(&[&metadata, &data], ""), None, NOW, &mut counted()).unwrap_err();
+    prepare(&storage(&[&data], false), None, NOW, &mut counted()).unwrap();
+    let error =
+        prepare(&storage(&[&metadata, &data], false), None, NOW, &mut counted()).unwrap_err();
     assert!(error.to_string().contains("is a disk missing?"), "{error}");
     assert!(!metadata.exists());
 }
