@@ -3,8 +3,13 @@
 //! Nothing here trusts a length: what a peer claims is compared with the bytes that are left before
 //! anything is allocated or skipped.
 
+pub mod batch;
+pub mod batch_builder;
+pub mod compression;
 pub mod frame;
 pub mod guard;
 pub mod messages;
+pub mod record_iter;
 pub mod records;
 pub mod reply;
+pub mod varint;
