@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn what_never_ends_or_ends_too_late_is_refused() {
-        for bytes in [&[][..], &[0x80], &[0xff; 4], &[0xff; 5], &[0x80, 0x80, 0x80, 0x80, 0x80, 0]] {
+        for bytes in [&[][..], &[0x80], &[0xff; 4], &[0xff; 5], &[0x80, 0x80, 0x80, 0x80, 0x80, 0]]
+        {
             let mut left = bytes;
             assert_eq!(take_unsigned(&mut left), None, "{bytes:x?}");
             assert_eq!(left, bytes, "nothing is taken");

@@ -293,11 +293,8 @@ impl Batch {
     /// Puts a header and records together; length and checksum are computed here. Bits of the attributes
     /// that mean nothing yet are cleared, as Kafka does whenever it writes a header.
     pub fn assemble(mut header: BatchHeader, payload: &[u8]) -> Self {
-        header.attributes &= CODEC_BITS
-            | LOG_APPEND_TIME_BIT
-            | TRANSACTIONAL_BIT
-            | CONTROL_BIT
-            | DELETE_HORIZON_BIT;
+        header.attributes &=
+            CODEC_BITS | LOG_APPEND_TIME_BIT | TRANSACTIONAL_BIT | CONTROL_BIT | DELETE_HORIZON_BIT;
         header.batch_length = (BATCH_HEADER_BYTES - LOG_OVERHEAD_BYTES + payload.len()) as i32;
         let head = header.to_bytes();
         header.crc = crc32c::crc32c_append(crc_of(&head[CHECKED_FROM..]), payload);
