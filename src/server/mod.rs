@@ -1,5 +1,7 @@
 //! Configuration, and the assembly of the node in start order.
 
+pub mod cli;
+pub mod config;
 pub mod format;
 
 use std::process::ExitCode;
