@@ -77,12 +77,13 @@ impl Checkpoint {
     pub fn decode(bytes: &Bytes) -> Result<Self, CheckpointError> {
         let mut checkpoint = Self::default();
         let (mut begun, mut ended) = (false, false);
-        batches::read(bytes, |batch, offset, record| {
-            if ended {
-                return Err(CheckpointError::Unexpected(offset));
-            }
-            let value = record.value.ok_or(CheckpointError::Unexpected(offset))?;
-            if !batch.is_control {
+        batches::read(bytes, |batch, record| {
+            let unexpected = CheckpointError::Unexpected(record.offset);
+            let value = match record.value {
+                Some(value) if !ended => value,
+                _ => return Err(unexpected),
+            };
+            if !batch.is_control() {
                 checkpoint.values.push(value);
                 return if begun { Ok(()) } else { Err(CheckpointError::NoHeader) };
             }

@@ -11,12 +11,7 @@ use uuid::Uuid;
 use super::voters::{Endpoint, ReplicaKey, Voter, VoterSet};
 use crate::types::ids::{DirectoryId, NodeId};
 use crate::types::time::Timestamp;
-
-const LEADER_CHANGE: i16 = 2;
-const SNAPSHOT_HEADER: i16 = 3;
-const SNAPSHOT_FOOTER: i16 = 4;
-const KRAFT_VERSION: i16 = 5;
-const KRAFT_VOTERS: i16 = 6;
+use crate::wire::batch_builder::ControlType;
 
 /// A control record of the metadata log or of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,25 +40,19 @@ pub enum ControlRecord {
 
 /// A control record of a known type that does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("malformed control record of type {0}")]
-pub struct ControlRecordError(pub i16);
+#[error("malformed control record of type {0:?}")]
+pub struct ControlRecordError(pub ControlType);
 
 impl ControlRecord {
-    const fn kind(&self) -> i16 {
+    /// What its key says.
+    pub const fn kind(&self) -> ControlType {
         match self {
-            Self::LeaderChange { .. } => LEADER_CHANGE,
-            Self::SnapshotHeader { .. } => SNAPSHOT_HEADER,
-            Self::SnapshotFooter => SNAPSHOT_FOOTER,
-            Self::KRaftVersion(_) => KRAFT_VERSION,
-            Self::Voters(_) => KRAFT_VOTERS,
+            Self::LeaderChange { .. } => ControlType::LeaderChange,
+            Self::SnapshotHeader { .. } => ControlType::SnapshotHeader,
+            Self::SnapshotFooter => ControlType::SnapshotFooter,
+            Self::KRaftVersion(_) => ControlType::KRaftVersion,
+            Self::Voters(_) => ControlType::KRaftVoters,
         }
-    }
-
-    /// The record's key.
-    pub fn key(&self) -> Bytes {
-        let mut key = vec![0, 0];
-        key.extend_from_slice(&self.kind().to_be_bytes());
-        key.into()
     }
 
     /// The record's value.
@@ -96,21 +85,22 @@ impl ControlRecord {
 
     /// Reads a control record; none if its type is not of the metadata log (a transaction's marker, or one to come).
     pub fn decode(key: &[u8], value: &[u8]) -> Result<Option<Self>, ControlRecordError> {
-        let mut key = Reader(key);
-        let Some(kind) = key.i16().and_then(|_version| key.i16()) else {
-            return Err(ControlRecordError(-1));
+        let Some(kind) = ControlType::of_key(key) else {
+            return Ok(None);
         };
         let mut reader = Reader(value);
         let record = match kind {
-            LEADER_CHANGE => reader.leader_change(),
-            SNAPSHOT_HEADER => reader
+            ControlType::LeaderChange => reader.leader_change(),
+            ControlType::SnapshotHeader => reader
                 .i16()
                 .and_then(|_| reader.i64())
                 .map(|at| Self::SnapshotHeader { last_contained_log_timestamp: Timestamp(at) }),
-            SNAPSHOT_FOOTER => reader.i16().map(|_| Self::SnapshotFooter),
-            KRAFT_VERSION => reader.i16().and_then(|_| reader.i16()).map(Self::KRaftVersion),
-            KRAFT_VOTERS => reader.voters(),
-            _ => return Ok(None),
+            ControlType::SnapshotFooter => reader.i16().map(|_| Self::SnapshotFooter),
+            ControlType::KRaftVersion => {
+                reader.i16().and_then(|_| reader.i16()).map(Self::KRaftVersion)
+            }
+            ControlType::KRaftVoters => reader.voters(),
+            ControlType::Abort | ControlType::Commit => return Ok(None),
         };
         record.map(Some).ok_or(ControlRecordError(kind))
     }
@@ -285,7 +275,7 @@ mod tests {
             granting: vec![NodeId(1)],
         };
         assert_eq!(leader_change.value(), LEADER_CHANGE_VALUE);
-        assert_eq!(leader_change.key().as_ref(), &[0, 0, 0, 2]);
+        assert_eq!(leader_change.kind().key(), [0, 0, 0, 2]);
         assert_eq!(ControlRecord::Voters(voters()).value(), voters_value());
         assert_eq!(ControlRecord::KRaftVersion(1).value().as_ref(), &[0, 0, 0, 1, 0]);
         assert_eq!(ControlRecord::SnapshotFooter.value().as_ref(), &[0, 0, 0]);
@@ -306,7 +296,7 @@ mod tests {
             ControlRecord::Voters(voters()),
         ];
         for record in records {
-            let (key, value) = (record.key(), record.value());
+            let (key, value) = (record.kind().key(), record.value());
             assert_eq!(ControlRecord::decode(&key, &value), Ok(Some(record.clone())));
             // The tag buffer at the very end is not looked at: what may follow it is of a later version.
             for cut in 0..value.len() - 1 {
@@ -319,9 +309,9 @@ mod tests {
     fn other_types_are_skipped_and_huge_counts_are_refused() {
         assert_eq!(ControlRecord::decode(&[0, 0, 0, 1], &[0; 6]), Ok(None));
         assert_eq!(ControlRecord::decode(&[0, 0, 0, 99], &[]), Ok(None));
-        assert_eq!(ControlRecord::decode(&[0], &[]), Err(ControlRecordError(-1)));
+        assert_eq!(ControlRecord::decode(&[0], &[]), Ok(None));
         let huge = [0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f];
         let refused = ControlRecord::decode(&[0, 0, 0, 6], &huge);
-        assert_eq!(refused, Err(ControlRecordError(KRAFT_VOTERS)));
+        assert_eq!(refused, Err(ControlRecordError(ControlType::KRaftVoters)));
     }
 }
