@@ -6,9 +6,13 @@
 pub mod batch;
 pub mod batch_builder;
 pub mod compression;
+pub mod fetch_reply;
+pub mod fetch_request;
+pub mod fields;
 pub mod frame;
 pub mod guard;
 pub mod messages;
+pub mod produce;
 pub mod record_iter;
 pub mod records;
 pub mod reply;

@@ -31,8 +31,14 @@ pub struct FileRange {
     pub length_bytes: u32,
 }
 
+impl std::fmt::Debug for FileRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes of a file from {}", self.length_bytes, self.position)
+    }
+}
+
 /// A piece of an answer.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum Chunk {
     /// Bytes in memory.
     Bytes(Bytes),
@@ -51,7 +57,7 @@ impl Chunk {
 }
 
 /// One whole answer frame, the 4-byte length prefix included, in the order in which it is written.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Reply {
     /// The pieces.
     pub chunks: SmallVec<[Chunk; 2]>,
