@@ -1,5 +1,7 @@
 //! Every effect: files, sockets, threads, the clock. It takes no decision that a machine of the kernel could take.
 
+pub mod clock;
 pub mod disk;
 pub mod drivers;
 pub mod net;
+pub mod random;

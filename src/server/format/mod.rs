@@ -5,6 +5,7 @@
 //! a directory is formatted: after a crash before it, formatting starts over.
 //! Deliberately absent: SCRAM credentials (`--add-scram`), which come with SASL.
 
+pub mod command;
 pub mod features;
 mod files;
 pub mod start;
