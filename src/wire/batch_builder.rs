@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::batch::{Attributes, BATCH_HEADER_BYTES, Batch, BatchHeader};
-use super::compression::Codec;
+use super::compression::{Codec, CompressionError, compress};
 use super::varint;
 use crate::types::epoch::{LeaderEpoch, ProducerEpoch};
 use crate::types::ids::ProducerId;
@@ -180,6 +180,13 @@ impl BatchBuilder {
         self.build_batch().bytes
     }
 
+    /// The batch, its records packed with `codec` at Kafka's default level.
+    pub fn build_compressed(self, codec: Codec) -> Result<Batch, CompressionError> {
+        let batch = self.build_batch();
+        let packed = compress(codec, None, &batch.payload())?;
+        Ok(batch.with_payload(codec, &packed))
+    }
+
     /// The batch, uncompressed, with its header.
     pub fn build_batch(mut self) -> Batch {
         self.attributes.codec = Codec::None;
@@ -292,6 +299,22 @@ mod tests {
                 let headers: Vec<_> = read.headers.read().unwrap();
                 prop_assert_eq!(headers.len(), given.headers.len());
             }
+        }
+    }
+
+    #[test]
+    fn a_compressed_batch_holds_the_same_records() {
+        let builder = BatchBuilder::new(Offset(3))
+            .record(Timestamp(5), Some(b"key"), Some(b"value"))
+            .record(Timestamp(6), None, None);
+        let plain: Vec<_> = iterate(&builder.clone().build_batch(), 0).unwrap().collect();
+        assert_eq!(plain.len(), 2);
+        for codec in Codec::ALL {
+            let batch = builder.clone().build_compressed(codec).unwrap();
+            batch.check_crc().unwrap();
+            assert_eq!(batch.header.compression(), Some(codec));
+            assert_eq!(iterate(&batch, 1000).unwrap().collect::<Vec<_>>(), plain);
+            assert!(codec == Codec::None || iterate(&batch, 10).is_err(), "{codec:?} is bounded");
         }
     }
 

@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod batch_builder;
+pub mod batch_check;
 pub mod compression;
 pub mod fetch_reply;
 pub mod fetch_request;

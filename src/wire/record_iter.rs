@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use thiserror::Error;
 
 use super::batch::{Batch, TimestampType};
-use super::compression::Codec;
+use super::compression::{CompressionError, decompress};
 use super::varint;
 use crate::types::offset::Offset;
 use crate::types::time::Timestamp;
@@ -19,6 +19,9 @@ pub enum RecordError {
     /// The attributes name a codec that does not exist.
     #[error("codec {0} does not exist")]
     UnknownCodec(u8),
+    /// The records cannot be unpacked.
+    #[error(transparent)]
+    Compression(#[from] CompressionError),
     /// A negative count of records.
     #[error("a batch says that it holds {0} records")]
     Count(i32),
@@ -83,7 +86,7 @@ pub fn iterate(batch: &Batch, limit_bytes: usize) -> Result<RecordIter, RecordEr
     let unknown = RecordError::UnknownCodec((header.attributes & 7) as u8);
     let codec = header.compression().ok_or(unknown)?;
     Ok(RecordIter {
-        left: unpacked(codec, batch.payload(), limit_bytes)?,
+        left: decompress(codec, &batch.payload(), limit_bytes)?,
         index: 0,
         count: header.record_count,
         base_offset: header.base_offset,
@@ -92,13 +95,6 @@ pub fn iterate(batch: &Batch, limit_bytes: usize) -> Result<RecordIter, RecordEr
             .then_some(header.max_timestamp),
         failed: false,
     })
-}
-
-fn unpacked(codec: Codec, payload: Bytes, _limit_bytes: usize) -> Result<Bytes, RecordError> {
-    match codec {
-        Codec::None => Ok(payload),
-        packed => Err(RecordError::UnknownCodec(packed.id())),
-    }
 }
 
 /// See [`iterate`]. Ends after the first error.

@@ -270,16 +270,18 @@ impl Batch {
     /// A copy that says when the broker appended it.
     #[must_use]
     pub fn with_log_append_time(&self, now: Timestamp) -> Self {
-        let mut header = self.header;
-        header.attributes |= LOG_APPEND_TIME_BIT;
-        header.max_timestamp = now;
-        Self::assemble(header, &self.payload())
+        self.with_time(TimestampType::LogAppendTime, now)
     }
 
-    /// A copy with another largest timestamp.
+    /// A copy with another type of time and another largest timestamp.
     #[must_use]
-    pub fn with_max_timestamp(&self, max_timestamp: Timestamp) -> Self {
-        Self::assemble(BatchHeader { max_timestamp, ..self.header }, &self.payload())
+    pub fn with_time(&self, timestamp_type: TimestampType, max_timestamp: Timestamp) -> Self {
+        let mut header = BatchHeader { max_timestamp, ..self.header };
+        match timestamp_type {
+            TimestampType::CreateTime => header.attributes &= !LOG_APPEND_TIME_BIT,
+            TimestampType::LogAppendTime => header.attributes |= LOG_APPEND_TIME_BIT,
+        }
+        Self::assemble(header, &self.payload())
     }
 
     /// A copy whose records are in another codec.
