@@ -11,9 +11,11 @@
 //!
 //! Pure: files, environment and arguments are read in `server::config`. Every map is ordered.
 
+pub mod alter;
 pub mod broker;
 pub mod definition;
 
+pub mod describe;
 pub mod layers;
 pub mod listeners;
 mod rules;

@@ -90,9 +90,9 @@ definitions! {
         "The first pause before the identity provider's keys are asked for again.";
     "sasl.oauthbearer.jwks.endpoint.url" Str null, Valid::Any, Medium ReadOnly,
         "Where the identity provider's keys are found.";
-    "sasl.oauthbearer.jwt.retriever.class" Class "class org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever", Valid::Any, Medium ReadOnly,
+    "sasl.oauthbearer.jwt.retriever.class" Class "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever", Valid::Any, Medium ReadOnly,
         "The class that fetches tokens.";
-    "sasl.oauthbearer.jwt.validator.class" Class "class org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator", Valid::Any, Medium ReadOnly,
+    "sasl.oauthbearer.jwt.validator.class" Class "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator", Valid::Any, Medium ReadOnly,
         "The class that checks tokens.";
     "sasl.oauthbearer.scope" Str null, Valid::Any, Medium ReadOnly,
         "The scope asked for with a token.";

@@ -26,7 +26,7 @@ definitions! {
         "The secret with which delegation tokens are signed; the same on every broker and controller.";
     "early.start.listeners" List null, Valid::Distinct(EmptyList::Empty), High ReadOnly,
         "Listeners that open before the authorizer is ready; by default those of controllers.";
-    "principal.builder.class" Class "class org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder", Valid::Any, Medium PerBroker,
+    "principal.builder.class" Class "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder", Valid::Any, Medium PerBroker,
         "The class that derives the principal of a connection.";
     "security.inter.broker.protocol" Str "PLAINTEXT", Valid::OneOf(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]), Medium ReadOnly,
         "The security protocol between brokers; not together with inter.broker.listener.name.";
