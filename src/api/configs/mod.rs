@@ -1,1 +1,9 @@
 //! Configuration of topics and brokers, read and changed at run time.
+//!
+//! What the values are and what may change is decided in `kernel::configs` and, for changes, by the
+//! controller; here requests are taken apart and answers put together.
+
+pub mod alter;
+pub mod describe_configs;
+pub mod list_config_resources;
+mod resources;
