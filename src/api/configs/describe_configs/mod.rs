@@ -51,16 +51,15 @@ fn within(
     rows_left: &mut usize,
     rows: impl FnOnce() -> Result<Vec<Row>, AlterRefusal>,
 ) -> Result<Vec<Row>, AlterRefusal> {
-    let fits = |rows: Vec<Row>| {
+    if *rows_left > 0 {
+        let rows = rows()?;
         *rows_left = rows_left.saturating_sub(rows.len());
-        (*rows_left > 0).then_some(rows)
-    };
-    let message = format!("more than {ROWS_MAX} rows are not described in one request");
-    let too_many = || AlterRefusal::new(ErrorCode::InvalidRequest, message);
-    if *rows_left == 0 {
-        return Err(too_many());
+        if *rows_left > 0 {
+            return Ok(rows);
+        }
     }
-    rows().map(fits)?.ok_or_else(too_many)
+    let message = format!("more than {ROWS_MAX} rows are not described in one request");
+    Err(AlterRefusal::new(ErrorCode::InvalidRequest, message))
 }
 
 /// The rows of a resource that the request asks for.
