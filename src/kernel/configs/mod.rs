@@ -16,6 +16,8 @@ pub mod broker;
 pub mod definition;
 
 pub mod describe;
+#[cfg(test)]
+mod document;
 pub mod layers;
 pub mod listeners;
 mod rules;

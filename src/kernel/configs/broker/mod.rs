@@ -45,6 +45,9 @@ macro_rules! broker_config {
             $( #[doc = concat!("`", $key, "`")] $(#[$doc])* pub $field: $type, )*
         }
 
+        /// The keys that a node reads one by one.
+        pub const READ_KEYS: &[&str] = &[$( $key, )*];
+
         impl BrokerConfig {
             fn read(reader: &mut Reader<'_>, rest: Rest) -> Self {
                 Self {
@@ -124,6 +127,22 @@ broker_config! {
     unstable_feature_versions_enable: bool = boolean("unstable.feature.versions.enable"),
 }
 
+/// The keys of [`Rest`].
+pub const READ_TOGETHER: &[&str] = &[
+    "advertised.listeners",
+    "broker.id",
+    "controller.quorum.bootstrap.servers",
+    "controller.quorum.voters",
+    "inter.broker.listener.name",
+    "listener.security.protocol.map",
+    "listeners",
+    "log.dir",
+    "log.dirs",
+    "max.connections.per.ip.overrides",
+    "node.id",
+    "security.inter.broker.protocol",
+];
+
 /// What needs more than one key to be read.
 struct Rest {
     node_id: NodeId,
@@ -153,7 +172,12 @@ impl BrokerConfig {
         if !reader.errors.is_empty() {
             return Err(reader.errors);
         }
-        let rest = Rest::read(&mut reader);
+        let protocols = protocol_map(&mut reader);
+        if !reader.errors.is_empty() {
+            // What is wrong with the map would be told again for each listener.
+            return Err(reader.errors);
+        }
+        let rest = Rest::read(&mut reader, protocols);
         let config = Self::read(&mut reader, rest);
         if reader.errors.is_empty() {
             super::rules::check(&config, &mut reader.errors);
@@ -196,8 +220,7 @@ impl BrokerConfig {
 }
 
 impl Rest {
-    fn read(reader: &mut Reader<'_>) -> Self {
-        let protocols = protocol_map(reader);
+    fn read(reader: &mut Reader<'_>, protocols: ProtocolMap) -> Self {
         let listeners = endpoints(reader, "listeners", &protocols, Ports::Distinct);
         let advertised = if reader.texts.contains_key("advertised.listeners") {
             endpoints(reader, "advertised.listeners", &protocols, Ports::Any)
@@ -373,3 +396,6 @@ impl Reader<'_> {
         i32::try_from(self.long(key)).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,11 @@ macro_rules! topic_config {
             $( #[doc = concat!("`", $key, "`")] $(#[$doc])* pub $field: $type, )*
         }
 
+        /// The keys that a topic's configuration is made of.
+        pub const READ_KEYS: &[&str] = &[
+            "cleanup.policy", "compression.type", "message.timestamp.type", $( $key, )*
+        ];
+
         impl TopicConfig {
             /// What holds for a topic with these overrides, over the layers of this broker.
             pub fn resolve(layers: &BrokerLayers<'_>, overrides: &Texts) -> Self {
@@ -276,3 +281,6 @@ pub fn validate(layers: &BrokerLayers<'_>, overrides: &Texts) -> Result<(), Topi
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
 pub struct TopicRefusal(pub ConfigError);
+
+#[cfg(test)]
+mod tests;
