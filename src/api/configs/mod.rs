@@ -4,6 +4,8 @@
 //! controller; here requests are taken apart and answers put together.
 
 pub mod alter;
+pub mod alter_configs;
 pub mod describe_configs;
+pub mod incremental_alter_configs;
 pub mod list_config_resources;
 mod resources;

@@ -1,6 +1,7 @@
 //! What both APIs that change configuration share: the checks of the broker that gets the request.
 //!
-//! A resource is answered here (refused, or nothing to do), or goes to the controller.
+//! A resource is answered here (refused, or nothing to do), or goes to the controller; [`Checked`] keeps
+//! the order of the request over both.
 
 use std::collections::BTreeMap;
 
@@ -32,13 +33,40 @@ pub enum Api {
     Legacy,
 }
 
-/// For each alteration in order: none if the controller decides, otherwise the answer.
+/// What became of each alteration, in the order of the request.
+#[derive(Debug)]
+pub struct Checked {
+    /// None if the controller decides.
+    answers: Vec<Option<Result<(), AlterRefusal>>>,
+}
+
+impl Checked {
+    /// The items of `resources`, which are in the order of the request, that go to the controller.
+    pub fn forwarded<'a, T>(&self, resources: &'a [T]) -> impl Iterator<Item = &'a T> {
+        let is_open = |(_, answer): &(&T, &Option<_>)| answer.is_none();
+        resources.iter().zip(&self.answers).filter(is_open).map(|(resource, _)| resource)
+    }
+
+    /// Every alteration's answer: our own, or the controller's next one. A controller that answers
+    /// too little leaves unknown errors.
+    pub fn complete(
+        self,
+        controller: impl IntoIterator<Item = Result<(), AlterRefusal>>,
+    ) -> Vec<Result<(), AlterRefusal>> {
+        let mut controller = controller.into_iter();
+        let unknown = || Err(AlterRefusal { code: ErrorCode::UnknownServerError, message: None });
+        let mut next = || controller.next().unwrap_or_else(unknown);
+        self.answers.into_iter().map(|answer| answer.unwrap_or_else(&mut next)).collect()
+    }
+}
+
+/// Checks each alteration.
 pub fn check(
     config: &BrokerConfig,
     cluster: &impl Cluster,
     api: Api,
     alterations: &[Alteration],
-) -> Vec<Option<Result<(), AlterRefusal>>> {
+) -> Checked {
     let mut seen: BTreeMap<(i8, &str), u32> = BTreeMap::new();
     for alteration in alterations {
         *seen.entry((alteration.kind, alteration.name.as_str())).or_default() += 1;
@@ -61,7 +89,7 @@ pub fn check(
             _ => Some(refuse(format!("Unknown resource type {}", alteration.kind))),
         }
     };
-    alterations.iter().map(answer).collect()
+    Checked { answers: alterations.iter().map(answer).collect() }
 }
 
 fn refuse(message: impl Into<String>) -> Result<(), AlterRefusal> {
@@ -132,7 +160,7 @@ mod tests {
 
     fn ask(api: Api, alterations: &[Alteration]) -> Vec<Option<(i16, String)>> {
         let cluster = FakeCluster::with_topic("t1", &[]);
-        let answers = check(&node(), &cluster, api, alterations);
+        let answers = check(&node(), &cluster, api, alterations).answers;
         let summary = |answer: Option<Result<(), AlterRefusal>>| {
             answer.map(|answer| match answer {
                 Ok(()) => (0, String::new()),
@@ -188,5 +216,15 @@ mod tests {
         for api in [Api::Incremental, Api::Legacy] {
             assert_eq!(ask(api, std::slice::from_ref(&fixed)), [Some((42, words.clone()))]);
         }
+    }
+
+    #[test]
+    fn answers_keep_the_order_of_the_request() {
+        let answers = vec![None, Some(refuse("a")), None, None];
+        let checked = Checked { answers };
+        assert_eq!(checked.forwarded(&[0, 1, 2, 3]).copied().collect::<Vec<_>>(), [0, 2, 3]);
+        let unknown = AlterRefusal { code: ErrorCode::UnknownServerError, message: None };
+        let complete = checked.complete([Ok(()), refuse("b")]);
+        assert_eq!(complete, [Ok(()), refuse("a"), refuse("b"), Err(unknown)]);
     }
 }
