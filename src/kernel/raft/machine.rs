@@ -237,12 +237,14 @@ impl Raft {
         Effect::PersistQuorumState { state, kraft_version: self.kraft_version }
     }
 
-    /// A leader appends a batch of metadata records, flushed before it is committed.
-    pub fn propose(&self, batch: Bytes) -> Result<[Effect; 2], NotLeader> {
-        match self.role {
-            Role::Leader { .. } => Ok([Effect::Append { epoch: self.epoch, batch }, Effect::Flush]),
-            _ => Err(NotLeader),
+    /// A leader appends batches of metadata records, flushed once before they are committed.
+    pub fn propose(&self, batches: Vec<Bytes>) -> Result<Vec<Effect>, NotLeader> {
+        if !matches!(self.role, Role::Leader { .. }) {
+            return Err(NotLeader);
         }
+        let epoch = self.epoch;
+        let appends = batches.into_iter().map(|batch| Effect::Append { epoch, batch });
+        Ok(appends.chain([Effect::Flush]).collect())
     }
 
     /// The log has been flushed up to `end`. The only voter's flush is the majority's.

@@ -10,6 +10,7 @@ mod json;
 pub mod machine;
 pub mod quorum_state;
 pub mod snapshot_id;
+pub mod snapshot_retention;
 pub mod voters;
 
 #[cfg(test)]

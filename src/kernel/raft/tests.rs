@@ -100,7 +100,7 @@ fn check(start: RaftStart, script: &str) {
             }
             Some(("propose", bytes)) => {
                 let batch = Bytes::from(vec![0; bytes.parse().unwrap()]);
-                raft.propose(batch).map(Vec::from).unwrap_or_default()
+                raft.propose(vec![batch]).unwrap_or_default()
             }
             None if told == "elect" => raft.elect(),
             None if told == "resign" => {
