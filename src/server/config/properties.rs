@@ -186,4 +186,20 @@ mod tests {
         assert_eq!(properties[0].value, "/café");
         assert_eq!(parse("dir=/café".as_bytes()).unwrap()[0].value, "/café");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+            if let Ok(properties) = parse(&bytes) {
+                let lines = bytes.len() + 1;
+                proptest::prop_assert!(properties.iter().all(|p| (1..=lines).contains(&p.line)));
+            }
+        }
+
+        #[test]
+        fn what_is_written_plainly_is_read_back(key in "[a-z.]{1,20}", value in "[!-\\[\\]-~]{0,40}") {
+            let properties = parse(format!("{key}={value}\n").as_bytes()).unwrap();
+            proptest::prop_assert_eq!(&properties, &[Property { key, value, line: 1 }]);
+        }
+    }
 }

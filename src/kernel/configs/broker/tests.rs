@@ -195,3 +195,14 @@ fn dynamic_values_win_over_fixed_ones() {
     assert_eq!(config.with_dynamic(&default, &broker).unwrap().max_connections, 7);
     assert!(config.with_dynamic(&texts("max.connections", "x"), &Texts::new()).is_err());
 }
+
+proptest::proptest! {
+    /// Whatever stands behind a key, it is read or refused.
+    #[test]
+    fn any_value_is_read_or_refused(index: proptest::sample::Index, value in "[ -~]{0,30}|[0-9,:@/*.-]{0,30}") {
+        let key = index.get(&BROKER.keys().copied().collect::<Vec<_>>()).to_owned();
+        if let Err(errors) = read(&[(key, Some(&value))]) {
+            proptest::prop_assert!(!errors.is_empty());
+        }
+    }
+}
