@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -16,7 +17,17 @@ pub enum Command {
     Format(FormatArgs),
 }
 
-/// Reads the arguments of the process, the program's name first. The error prints itself and knows its
+/// Reads the arguments of this process. `--help`, `--version` and mistakes are printed here; what is left
+/// to do then is to exit with the code.
+pub fn of_process() -> Result<Command, ExitCode> {
+    parse(std::env::args_os()).map_err(|error| {
+        // Nobody is left to tell if this cannot be printed.
+        let _ = error.print();
+        u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+    })
+}
+
+/// Reads arguments, the program's name first. The error prints itself and knows its
 /// exit code: `--help` and `--version` are "errors" of code 0.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     Ok(Cli::try_parse_from(arguments)?.command())
