@@ -9,6 +9,7 @@ pub mod control;
 mod json;
 pub mod machine;
 pub mod quorum_state;
+pub mod snapshot_directory;
 pub mod snapshot_id;
 pub mod snapshot_retention;
 pub mod voters;

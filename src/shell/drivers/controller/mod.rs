@@ -2,6 +2,7 @@
 //!
 //! - [`handle`]: the door, for everyone who asks.
 //! - [`worker`]: the thread's work: decide, write, publish, answer.
+//! - [`quorum`]: its machine, from configuration and files.
 //! - [`batches`]: packs what several decisions write.
 //!
 //! A decision is answered when it is durable and every part of this node has seen it, in this order: append, flush,
@@ -9,6 +10,7 @@
 
 pub mod batches;
 pub mod handle;
+pub mod quorum;
 pub mod worker;
 
 use std::io;
