@@ -3,7 +3,7 @@
 //! KIP-339; KIP-482 (1: flexible). A broker checks what concerns itself, the controller decides and records.
 //! Deviations from Apache Kafka: a broker has no loggers to change; groups and
 //! client metrics are refused, because this version has neither; keys of listeners and security, and keys that
-//! name classes, cannot be changed at run time; words for rules between keys lack Scala's "requirement failed: ".
+//! name classes, cannot be changed at run time.
 
 use kafka_protocol::messages::incremental_alter_configs_request::AlterConfigsResource;
 use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;

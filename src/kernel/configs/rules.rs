@@ -14,7 +14,7 @@ use super::value::ConfigError;
 pub fn check(config: &BrokerConfig, errors: &mut Vec<ConfigError>) {
     let mut require = |holds: bool, key: &str, message: &dyn Fn() -> String| {
         if !holds {
-            errors.push(ConfigError::of(key, message()));
+            errors.push(ConfigError { is_requirement: true, ..ConfigError::of(key, message()) });
         }
     };
     identity(config, &mut require);

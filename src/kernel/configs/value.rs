@@ -12,17 +12,19 @@ pub struct ConfigError {
     pub key: Option<String>,
     /// Kafka's words where Kafka has a rule for it.
     pub message: String,
+    /// Whether it is a rule between keys, which Kafka's answers mark.
+    pub is_requirement: bool,
 }
 
 impl ConfigError {
     /// A refusal that concerns several keys, or none.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { key: None, message: message.into() }
+        Self { key: None, message: message.into(), is_requirement: false }
     }
 
     /// A refusal of one key's value.
     pub fn of(key: &str, message: impl Into<String>) -> Self {
-        Self { key: Some(key.to_owned()), message: message.into() }
+        Self { key: Some(key.to_owned()), message: message.into(), is_requirement: false }
     }
 
     /// Kafka's form: "Invalid value x for configuration y: why".

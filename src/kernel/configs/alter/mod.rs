@@ -313,8 +313,11 @@ pub fn check_broker(
         with(why, named(&is_per_broker))?;
     }
     let none = |errors: Vec<ConfigError>| {
-        let first = errors.into_iter().next().map_or_else(String::new, |error| error.message);
-        AlterRefusal::request(first)
+        let words = |error: ConfigError| {
+            let mark = if error.is_requirement { "requirement failed: " } else { "" };
+            format!("{mark}{}", error.message)
+        };
+        AlterRefusal::request(errors.into_iter().next().map(words).unwrap_or_default())
     };
     let (default, broker) = match resource {
         Resource::ClusterDefault => (new, layers.dynamic_broker),

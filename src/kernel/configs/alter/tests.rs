@@ -187,13 +187,25 @@ fn a_broker_takes_dynamic_keys_only() {
 fn the_whole_configuration_must_stay_right() {
     let both = [Resource::Broker, Resource::ClusterDefault];
     for (key, value, words) in [
-        ("log.retention.ms", "0", "log.retention.ms must be unlimited (-1)"),
-        ("max.connections.per.ip", "0", "max.connections.per.ip can be set to zero only if"),
-        ("log.cleaner.dedupe.buffer.size", "1", "must be at least 1MB per cleaner thread."),
+        (
+            "log.retention.ms",
+            "0",
+            "requirement failed: log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
+        ),
+        (
+            "max.connections.per.ip",
+            "0",
+            "requirement failed: max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set.",
+        ),
+        (
+            "log.cleaner.dedupe.buffer.size",
+            "1",
+            "requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.",
+        ),
     ] {
         for resource in both {
             let (code, message) = refusal(at_broker(resource, &[change(key, SET, value)]));
-            assert!(code == 42 && message.contains(words), "{key}: {message}");
+            assert_eq!((code, message.as_str()), (42, words), "{key}");
         }
     }
     // A value of the cluster that this broker overrides does no harm, as in Kafka.
