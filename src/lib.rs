@@ -23,3 +23,21 @@ mod wire;
 
 #[cfg(feature = "server")]
 pub use server::{Config, run};
+
+/// The pure floors, for benches and fuzzers.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    /// See [`crate::types`].
+    pub mod types {
+        pub use crate::types::*;
+    }
+    /// See [`crate::wire`].
+    pub mod wire {
+        pub use crate::wire::*;
+    }
+    /// See [`crate::kernel`].
+    pub mod kernel {
+        pub use crate::kernel::*;
+    }
+}

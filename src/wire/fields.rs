@@ -250,6 +250,11 @@ impl Writer {
         }
     }
 
+    /// Makes room for this many calls of [`Writer::elsewhere`].
+    pub fn reserve_elsewhere(&mut self, calls: usize) {
+        self.cuts.reserve(calls);
+    }
+
     /// Bytes that are written from where they are. Never null: librdkafka drops the rest of such an answer.
     pub fn elsewhere<'a>(&mut self, pieces: impl Iterator<Item = &'a Chunk> + Clone) {
         let length: usize = pieces.clone().map(Chunk::len_bytes).sum();
@@ -294,6 +299,9 @@ impl Writer {
             return Reply::of_bytes(out);
         }
         let mut reply = Reply::default();
+        // One piece of our own before each cut and after the last, and what comes in between.
+        let elsewhere = self.cuts.iter().map(|(_, count)| count);
+        reply.chunks.reserve(self.cuts.len() + 1 + elsewhere.sum::<usize>());
         let mut from = 0;
         for (at, count) in self.cuts {
             if at > from {

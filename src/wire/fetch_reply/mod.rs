@@ -188,6 +188,7 @@ pub fn encode(version: i16, correlation_id: i32, reply: &FetchReply) -> Reply {
         |topic: &FetchTopicReply| 24 + topic.name.len() + topic.partitions.len() * PARTITION_BYTES;
     let body_bytes = 20 + reply.topics.iter().map(hint).sum::<usize>();
     let mut into = Writer::answer(correlation_id, flexible, body_bytes);
+    into.reserve_elsewhere(reply.topics.iter().map(|topic| topic.partitions.len()).sum());
     into.i32(reply.throttle_time_ms);
     if version >= FIRST_WITH_SESSION {
         into.i16(reply.error as i16);
