@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ottla::run(ottla::Config)
+    ottla::Config::of_process().map_or_else(|code| code, ottla::run)
 }

@@ -1,6 +1,11 @@
 //! One file per Kafka API, by family: decode, check, call a machine, encode.
 
+pub mod answer;
+pub mod api_versions;
 pub mod cluster;
 pub mod configs;
+pub mod context;
 pub mod data;
+pub mod dispatch;
+pub mod table;
 pub mod topics;

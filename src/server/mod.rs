@@ -4,12 +4,29 @@ pub mod cli;
 pub mod config;
 pub mod format;
 
+mod node;
+
 use std::process::ExitCode;
 
-/// What the node is told from outside.
-pub struct Config;
+use cli::Command;
+use config::Environment;
 
-/// Runs the node until it is told to stop.
-pub fn run(_config: Config) -> ExitCode {
-    ExitCode::SUCCESS
+/// What the node is told from outside.
+pub struct Config(Command);
+
+impl Config {
+    /// Reads this process's arguments. `--help`, `--version` and mistakes are printed; what is left
+    /// then is the exit code.
+    pub fn of_process() -> Result<Self, ExitCode> {
+        cli::of_process().map(Self)
+    }
+}
+
+/// Does what was asked for, until it is done or told to stop.
+pub fn run(config: Config) -> ExitCode {
+    let environment = Environment::of_process();
+    match config.0 {
+        Command::Format(arguments) => format::command::run(arguments, &environment),
+        Command::Start(source) => node::run(&source, &environment),
+    }
 }

@@ -1,0 +1,69 @@
+//! From a frame to an answer: header, version, handler.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes};
+use kafka_protocol::messages::ApiVersionsResponse;
+use kafka_protocol::protocol::Encodable;
+
+use super::answer::{Answer, Call};
+use super::context::Ctx;
+use super::table::{API_VERSIONS, row};
+use crate::types::time::Now;
+use crate::wire::frame;
+use crate::wire::reply::Reply;
+
+/// Where a frame came from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The name of the listener.
+    pub listener: Arc<str>,
+    /// The other end.
+    pub peer: SocketAddr,
+}
+
+/// Answers one frame (without its length prefix).
+pub fn dispatch(ctx: &Arc<Ctx>, origin: &Origin, now: Now, frame: Bytes) -> Answer {
+    let (header, body) = match frame::split(frame) {
+        Ok(parts) => parts,
+        Err(error) => return refuse(origin.peer, &error),
+    };
+    let call = Call {
+        api_key: header.api_key,
+        version: header.api_version,
+        correlation_id: header.correlation_id,
+        client_id: header.client_id,
+        listener: Arc::clone(&origin.listener),
+        peer: origin.peer,
+        now,
+    };
+    let Some(row) = row(call.api_key) else {
+        return refuse(call.peer, &format_args!("API key {} is not served", call.api_key));
+    };
+    if call.version < row.min_version || call.version > row.max_version {
+        if call.api_key == API_VERSIONS {
+            return super::api_versions::unsupported_version(&call);
+        }
+        let what = format_args!("{} version {} is not served", row.name, call.version);
+        return refuse(call.peer, &what);
+    }
+    (row.handler)(ctx, call, body)
+}
+
+/// Ends a connection whose peer broke the protocol; Kafka does the same.
+pub fn refuse(peer: SocketAddr, why: &dyn std::fmt::Display) -> Answer {
+    tracing::debug!(%peer, %why, "closing the connection");
+    Answer::Close
+}
+
+/// An ApiVersions answer, whose response header is v0 at every version (KIP-511).
+pub fn encode_api_versions(call: &Call, version: i16, response: &ApiVersionsResponse) -> Answer {
+    let mut body = bytes::BytesMut::new();
+    if response.encode(&mut body, version).is_err() {
+        return Answer::Close;
+    }
+    let mut out = frame::begin_answer(call.correlation_id, false, body.len());
+    out.put(body);
+    Answer::Now(Reply::of_bytes(out.freeze()))
+}

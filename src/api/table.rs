@@ -1,0 +1,71 @@
+//! THE list of APIs: key, name, versions, handler. What is not here is neither answered nor listed.
+//!
+//! A row's versions are those which Apache Kafka 4.3 lists, and each of them works: a version or an
+//! API that does not work yet has no row.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::answer::{Answer, Call};
+use super::api_versions;
+use super::context::Ctx;
+
+/// How a request is handled: decode, act, encode.
+pub type Handler = fn(&Arc<Ctx>, Call, Bytes) -> Answer;
+
+/// One API.
+pub struct Row {
+    /// Its number.
+    pub key: i16,
+    /// Its name.
+    pub name: &'static str,
+    /// The oldest version that is answered.
+    pub min_version: i16,
+    /// The newest version that is answered.
+    pub max_version: i16,
+    /// The oldest version that ApiVersions lists: older than `min_version` only for Produce, because
+    /// librdkafka switches compression off when it does not find Produce 0 (KAFKA-18659).
+    pub listed_min_version: i16,
+    /// Who answers.
+    pub handler: Handler,
+}
+
+macro_rules! rows {
+    ($( $key:literal $name:ident $min:literal..=$max:literal $handler:expr; )*) => {
+        &[ $( Row {
+            key: $key,
+            name: stringify!($name),
+            min_version: $min,
+            max_version: $max,
+            listed_min_version: if $key == PRODUCE { 0 } else { $min },
+            handler: $handler,
+        }, )* ]
+    };
+}
+
+/// The key of Produce.
+pub const PRODUCE: i16 = 0;
+/// The key of ApiVersions, whose answers have rules of their own (KIP-511).
+pub const API_VERSIONS: i16 = 18;
+
+/// Every API that works, in the order of the keys.
+pub const ROWS: &[Row] = rows! {
+    18 ApiVersions 0..=4 |_, call, body| api_versions::answer(&call, body);
+};
+
+/// The row of `key`.
+pub fn row(key: i16) -> Option<&'static Row> {
+    ROWS.binary_search_by_key(&key, |row| row.key).ok().and_then(|index| ROWS.get(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_in_the_order_of_their_keys() {
+        assert!(ROWS.is_sorted_by(|a, b| a.key < b.key));
+        assert!(ROWS.iter().all(|row| row.min_version <= row.max_version));
+    }
+}
