@@ -1,5 +1,32 @@
 //! What a handler may touch.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::kernel::configs::broker::BrokerConfig;
+use crate::kernel::controller::{Reply, Request};
+use crate::kernel::metadata::image::Image;
+use crate::shell::drivers::controller::handle::Handle;
+use crate::types::ids::NodeId;
+
+/// Who this node is; none of it changes while it runs.
+#[derive(Clone, Debug)]
+pub struct NodeInfo {
+    /// `node.id`.
+    pub node_id: NodeId,
+    /// The id of the cluster, as its `meta.properties` have it.
+    pub cluster_id: Arc<str>,
+}
+
 /// The node, as far as handlers see it.
-#[derive(Debug)]
-pub struct Ctx;
+pub struct Ctx {
+    /// Who it is.
+    pub node: NodeInfo,
+    /// The published metadata. Everything in it is on disk, and the partitions of this node have seen it.
+    pub image: ArcSwap<Image>,
+    /// The configuration with what is set at run time.
+    pub config: ArcSwap<BrokerConfig>,
+    /// The door to the controller.
+    pub controller: Handle<Request, Reply>,
+}

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,11 +16,13 @@ use tokio::task::JoinSet;
 use super::config::Environment;
 use super::config::Source;
 use crate::api::answer::Answer;
-use crate::api::context::Ctx;
+use crate::api::context::{Ctx, NodeInfo};
 use crate::api::dispatch::{Origin, dispatch};
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::listeners::Endpoint;
+use crate::kernel::metadata::image::Image;
 use crate::shell::clock::Clock;
+use crate::shell::drivers::controller::handle::Handle;
 use crate::wire::frame::{LENGTH_BYTES, announced_length};
 use crate::wire::reply::Chunk;
 
@@ -54,13 +57,20 @@ async fn serve(config: &BrokerConfig) -> io::Result<()> {
             listeners.push((listener, Arc::clone(&name)));
         }
     }
+    let ctx = Arc::new(Ctx {
+        node: NodeInfo { node_id: config.node_id, cluster_id: Arc::from("") },
+        image: ArcSwap::from_pointee(Image::empty()),
+        config: ArcSwap::from_pointee(config.clone()),
+        // No controller yet: what needs one is not in the table of APIs.
+        controller: Handle::new(std::sync::mpsc::channel().0),
+    });
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut tasks = JoinSet::new();
     for (listener, name) in listeners {
         let address = listener.local_addr()?;
         writeln!(io::stdout(), "ottla ready: listening on {address}")?;
-        tasks.spawn(accept(listener, name));
+        tasks.spawn(accept(listener, name, Arc::clone(&ctx)));
     }
     tokio::select! {
         _ = terminate.recv() => {}
@@ -97,9 +107,8 @@ async fn bind(endpoint: &Endpoint) -> io::Result<Vec<TcpListener>> {
     })
 }
 
-async fn accept(listener: TcpListener, name: Arc<str>) {
+async fn accept(listener: TcpListener, name: Arc<str>, ctx: Arc<Ctx>) {
     let clock = Clock::new();
-    let ctx = Arc::new(Ctx);
     // Dropped with this task, and every connection with it.
     let mut connections = JoinSet::new();
     loop {
