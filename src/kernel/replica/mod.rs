@@ -1,1 +1,3 @@
 //! A partition as a replica: leader epoch, high watermark, those who wait, fetch sessions.
+
+pub mod fetch_session;
