@@ -23,7 +23,7 @@ pub const REQUEST_MAX_ELEMENTS: usize = 200_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Malformed {
     /// It ends within a field, or a length goes past its end.
-    #[error("the request ends within a field")]
+    #[error("it ends within a field")]
     Cut,
     /// A length below −1.
     #[error("a length is negative")]
@@ -69,6 +69,11 @@ impl Reader {
         self.left.try_get_i16().map_err(|_| Malformed::Cut)
     }
 
+    /// Two bytes without a sign.
+    pub fn u16(&mut self) -> Result<u16, Malformed> {
+        self.left.try_get_u16().map_err(|_| Malformed::Cut)
+    }
+
     /// Four bytes.
     pub fn i32(&mut self) -> Result<i32, Malformed> {
         self.left.try_get_i32().map_err(|_| Malformed::Cut)
@@ -77,6 +82,11 @@ impl Reader {
     /// Eight bytes.
     pub fn i64(&mut self) -> Result<i64, Malformed> {
         self.left.try_get_i64().map_err(|_| Malformed::Cut)
+    }
+
+    /// Eight bytes of a fraction.
+    pub fn f64(&mut self) -> Result<f64, Malformed> {
+        self.left.try_get_f64().map_err(|_| Malformed::Cut)
     }
 
     /// Sixteen bytes.
@@ -109,11 +119,21 @@ impl Reader {
 
     /// The count of an array whose elements take at least `element_min_bytes` each.
     pub fn count(&mut self, element_min_bytes: usize) -> Result<usize, Malformed> {
-        let count = self.long_length()?.ok_or(Malformed::Null)?;
+        self.nullable_count(element_min_bytes)?.ok_or(Malformed::Null)
+    }
+
+    /// The same of an array that may be null.
+    pub fn nullable_count(&mut self, element_min_bytes: usize) -> Result<Option<usize>, Malformed> {
+        let Some(count) = self.long_length()? else { return Ok(None) };
         let fits = count <= self.left.len() / element_min_bytes.max(1);
         let budget = self.elements_left.checked_sub(count).filter(|_| fits);
         self.elements_left = budget.ok_or(Malformed::Elements)?;
-        Ok(count)
+        Ok(Some(count))
+    }
+
+    /// How many bytes are left.
+    pub fn left_bytes(&self) -> usize {
+        self.left.len()
     }
 
     /// The tagged fields at the end of a structure: `known` reads those it knows and says so, with the
