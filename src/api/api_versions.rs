@@ -12,30 +12,12 @@ use super::dispatch::{encode_api_versions, refuse};
 use super::table::{API_VERSIONS, ROWS, Row};
 use crate::types::error_code::ErrorCode;
 
-/// Decodes and answers a supported version. Two short strings and tags are all that a request holds;
-/// both are slices of the frame.
+/// Decodes and answers a supported version.
 pub fn answer(call: &Call, mut body: Bytes) -> Answer {
-    if call.version >= 3 && !guard_tags(&body) {
-        return refuse(call.peer, &"the body of ApiVersions is malformed");
-    }
     match ApiVersionsRequest::decode(&mut body, call.version) {
         Ok(request) => handle(call, &request),
         Err(error) => refuse(call.peer, &error),
     }
-}
-
-/// Whether two compact strings are followed by an empty tag buffer: the only body that a client sends.
-fn guard_tags(body: &[u8]) -> bool {
-    let mut rest = body;
-    for _ in 0..2 {
-        let Some((&length, after)) = rest.split_first() else { return false };
-        // A name of 127 bytes or more would need a second length byte: no client has one.
-        if length == 0 || length > 127 || after.len() < usize::from(length - 1) {
-            return false;
-        }
-        rest = after.get(usize::from(length - 1)..).unwrap_or_default();
-    }
-    rest.first() == Some(&0)
 }
 
 /// Answers a supported version.

@@ -12,6 +12,7 @@ use super::context::Ctx;
 use super::table::{API_VERSIONS, row};
 use crate::types::time::Now;
 use crate::wire::frame;
+use crate::wire::guard;
 use crate::wire::reply::Reply;
 
 /// Where a frame came from.
@@ -47,6 +48,11 @@ pub fn dispatch(ctx: &Arc<Ctx>, origin: &Origin, now: Now, frame: Bytes) -> Answ
         }
         let what = format_args!("{} version {} is not served", row.name, call.version);
         return refuse(call.peer, &what);
+    }
+    if !guard::OWN_CODECS.contains(&call.api_key)
+        && let Err(error) = guard::check(call.api_key, call.version, &body)
+    {
+        return refuse(call.peer, &format_args!("{} {}: {error}", row.name, call.version));
     }
     (row.handler)(ctx, call, body)
 }

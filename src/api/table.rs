@@ -62,10 +62,21 @@ pub fn row(key: i16) -> Option<&'static Row> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::guard;
 
     #[test]
     fn rows_are_in_the_order_of_their_keys() {
         assert!(ROWS.is_sorted_by(|a, b| a.key < b.key));
         assert!(ROWS.iter().all(|row| row.min_version <= row.max_version));
+    }
+
+    #[test]
+    fn every_version_of_every_row_is_guarded_or_has_a_codec_of_its_own() {
+        for row in ROWS.iter().filter(|row| !guard::OWN_CODECS.contains(&row.key)) {
+            for version in row.min_version..=row.max_version {
+                let shape = guard::shape(row.key, version).map(|shape| shape.name);
+                assert_eq!(shape, Some(row.name), "{version}");
+            }
+        }
     }
 }

@@ -40,6 +40,9 @@ pub enum Malformed {
     /// A tagged field which is longer or shorter than it says.
     #[error("a tagged field has another length than it says")]
     Tag,
+    /// A structure that may be null is neither null nor there.
+    #[error("a structure is neither null nor there")]
+    Presence,
     /// A version that this codec does not know.
     #[error("version {0} is not known")]
     Version(i16),
