@@ -43,3 +43,19 @@ pub enum Answer {
     /// The connection ends, after the answers to what came before.
     Close,
 }
+
+#[cfg(test)]
+impl Call {
+    /// A call from nowhere in particular.
+    pub fn for_test(api_key: i16, version: i16) -> Self {
+        Self {
+            api_key,
+            version,
+            correlation_id: 0x0102_0304,
+            client_id: None,
+            listener: Arc::from("PLAINTEXT"),
+            peer: SocketAddr::from(([127, 0, 0, 1], 9)),
+            now: Now::default(),
+        }
+    }
+}
