@@ -24,7 +24,7 @@ pub struct Provenance {
 }
 
 /// Everything that the records up to [`Provenance::offset`] say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// Where it stands.
     pub at: Provenance,
@@ -46,7 +46,7 @@ pub struct Image {
 }
 
 /// Topics by name and by id.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Topics {
     /// In the order of the names.
     pub by_name: Arc<BTreeMap<TopicName, Arc<TopicImage>>>,
