@@ -198,10 +198,27 @@ impl Image {
         self.features.get("metadata.version").copied().unwrap_or(0)
     }
 
+    /// The brokers that clients are told of, in the order of their ids.
+    pub fn live_brokers(&self) -> impl Iterator<Item = &BrokerRegistration> {
+        self.brokers.values().map(AsRef::as_ref).filter(|broker| !broker.fenced)
+    }
+
+    /// Whether this broker is registered and not fenced.
+    pub fn is_live(&self, id: NodeId) -> bool {
+        self.brokers.get(&id).is_some_and(|broker| !broker.fenced)
+    }
+
     /// What is set for a resource; none if nothing is.
     pub fn overrides(&self, kind: i8, name: &str) -> Option<&Texts> {
         let resource = ConfigResource { kind, name: name.to_owned() };
         self.configs.get(&resource).map(AsRef::as_ref)
+    }
+}
+
+impl BrokerRegistration {
+    /// Where it listens under this name.
+    pub fn listener(&self, name: &str) -> Option<&ListenerEndpoint> {
+        self.listeners.iter().find(|listener| listener.name == name)
     }
 }
 

@@ -4,7 +4,7 @@ use uuid::Uuid;
 use super::*;
 use crate::kernel::metadata::delta::Delta;
 use crate::kernel::raft::batches;
-use crate::types::ids::NodeId;
+use crate::types::ids::{NodeId, TopicName};
 use crate::wire::records::quotas::EntityData;
 use crate::wire::records::{
     AccessControlEntryRecord, BrokerRegistrationChangeRecord, ClearElrRecord, ClientQuotaRecord,
@@ -58,7 +58,7 @@ fn apaches_logs_make_images_that_a_snapshot_keeps() {
     let check = |log: &'static [u8], level: i16, leader: i32| {
         let image = of_log(log);
         assert_eq!(image.metadata_version(), level);
-        let names: Vec<&str> = image.topics.by_name.keys().map(|name| name.as_str()).collect();
+        let names: Vec<&str> = image.topics.by_name.keys().map(TopicName::as_str).collect();
         assert_eq!(names, ["__consumer_offsets", "__transaction_state", "golden"]);
         for topic in image.topics.by_name.values() {
             assert_eq!(topic.partitions.len(), 1);
@@ -107,7 +107,7 @@ fn quota(entity: &[(&str, Option<&str>)], key: &str, remove: bool) -> MetadataRe
 fn what_is_carried_is_removed_by_what_identifies_it() {
     let set = |record: &MetadataRecord, removal: &MetadataRecord, same: bool| {
         let image = replayed([record.clone()]);
-        assert_eq!(snapshot_records(&image).collect::<Vec<_>>(), [record.clone()]);
+        assert!(snapshot_records(&image).eq([record.clone()]));
         let image = replayed([record.clone(), removal.clone()]);
         assert_eq!(image.carried.is_empty(), same, "{removal:?}");
     };
