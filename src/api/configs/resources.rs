@@ -4,8 +4,6 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::layers::{BrokerLayers, Texts};
-use crate::kernel::metadata::image::Image;
-use crate::types::ids::TopicName;
 
 /// A kind of resource, as DescribeConfigs numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,24 +39,6 @@ pub trait Cluster {
     fn topics(&self) -> impl Iterator<Item = &str>;
     /// The ids of all brokers that take part.
     fn brokers(&self) -> impl Iterator<Item = i32>;
-}
-
-impl Cluster for Image {
-    fn overrides(&self, kind: ResourceType, name: &str) -> Option<&Texts> {
-        self.overrides(kind as i8, name)
-    }
-
-    fn has_topic(&self, name: &str) -> bool {
-        self.topics.named(name).is_some()
-    }
-
-    fn topics(&self) -> impl Iterator<Item = &str> {
-        self.topics.by_name.keys().map(TopicName::as_str)
-    }
-
-    fn brokers(&self) -> impl Iterator<Item = i32> {
-        self.live_brokers().map(|broker| broker.id.0)
-    }
 }
 
 /// Nothing is set.
@@ -116,8 +96,6 @@ pub mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::kernel::metadata::delta::Delta;
-    use crate::wire::records::{ConfigRecord, RegisterBrokerRecord, TopicRecord};
 
     /// Topics and overrides.
     #[derive(Default)]
@@ -150,37 +128,6 @@ pub mod tests {
         fn brokers(&self) -> impl Iterator<Item = i32> {
             [1].into_iter()
         }
-    }
-
-    #[test]
-    fn of_an_image_brokers_take_part_which_are_not_fenced() {
-        let mut delta = Delta::new(&Image::empty());
-        let broker =
-            |broker_id, fenced| RegisterBrokerRecord { broker_id, fenced, ..Default::default() };
-        let config = |resource_type, name: &str| ConfigRecord {
-            resource_type,
-            resource_name: "a".to_owned(),
-            name: name.to_owned(),
-            value: Some("v".to_owned()),
-        };
-        let topic = TopicRecord { name: "a".to_owned(), ..Default::default() };
-        for record in [
-            broker(1, false).into(),
-            broker(2, true).into(),
-            topic.into(),
-            config(2, "cleanup.policy").into(),
-            config(32, "share.isolation.level").into(),
-        ] {
-            delta.replay(&record).unwrap();
-        }
-        let cluster = delta.image();
-        assert_eq!(cluster.brokers().collect::<Vec<_>>(), [1]);
-        assert_eq!(cluster.topics().collect::<Vec<_>>(), ["a"]);
-        assert!(cluster.has_topic("a") && !cluster.has_topic("b"));
-        let set = |kind, name| overrides(cluster, kind, name).keys().cloned().collect::<Vec<_>>();
-        assert_eq!(set(ResourceType::Topic, "a"), ["cleanup.policy"]);
-        assert_eq!(set(ResourceType::Group, "a"), ["share.isolation.level"]);
-        assert!(set(ResourceType::Broker, "a").is_empty());
     }
 
     pub fn texts(pairs: &[(&str, &str)]) -> Texts {
