@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod api_versions;
 pub mod cluster;
+pub mod codec;
 pub mod configs;
 pub mod context;
 pub mod data;

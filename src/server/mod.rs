@@ -4,7 +4,6 @@ pub mod cli;
 pub mod config;
 pub mod format;
 
-mod connections;
 mod node;
 
 use std::process::ExitCode;

@@ -5,6 +5,3 @@ pub mod disk;
 pub mod drivers;
 pub mod net;
 pub mod random;
-pub mod resources;
-pub mod service;
-pub mod tasks;

@@ -4,6 +4,8 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::layers::{BrokerLayers, Texts};
+use crate::kernel::metadata::image::Image;
+use crate::types::ids::TopicName;
 
 /// A kind of resource, as DescribeConfigs numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,24 @@ pub trait Cluster {
     fn brokers(&self) -> impl Iterator<Item = i32>;
 }
 
+impl Cluster for Image {
+    fn overrides(&self, kind: ResourceType, name: &str) -> Option<&Texts> {
+        self.overrides(kind as i8, name)
+    }
+
+    fn has_topic(&self, name: &str) -> bool {
+        self.topics.named(name).is_some()
+    }
+
+    fn topics(&self) -> impl Iterator<Item = &str> {
+        self.topics.by_name.keys().map(TopicName::as_str)
+    }
+
+    fn brokers(&self) -> impl Iterator<Item = i32> {
+        self.live_brokers().map(|broker| broker.id.0)
+    }
+}
+
 /// Nothing is set.
 static NONE: Texts = Texts::new();
 
@@ -64,31 +84,6 @@ pub fn text(text: impl Into<String>) -> StrBytes {
     StrBytes::from_string(text.into())
 }
 
-/// The longest name of a topic.
-const TOPIC_NAME_MAX_LENGTH: usize = 249;
-
-/// Why a name cannot be that of a topic, in Kafka's words.
-pub fn check_topic_name(name: &str) -> Result<(), String> {
-    let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let why = if name.is_empty() {
-        "the empty string is not allowed".to_owned()
-    } else if name == "." || name == ".." {
-        format!("'{name}' is not allowed")
-    } else if name.chars().count() > TOPIC_NAME_MAX_LENGTH {
-        format!(
-            "the length of '{name}' is longer than the max allowed length {TOPIC_NAME_MAX_LENGTH}"
-        )
-    } else if !name.chars().all(is_legal) {
-        format!(
-            "'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' \
-             and '-'"
-        )
-    } else {
-        return Ok(());
-    };
-    Err(format!("Topic name is invalid: {why}"))
-}
-
 #[cfg(test)]
 pub mod tests {
     //! A cluster for the tests of this folder.
@@ -96,6 +91,8 @@ pub mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::kernel::metadata::delta::Delta;
+    use crate::wire::records::{ConfigRecord, RegisterBrokerRecord, TopicRecord};
 
     /// Topics and overrides.
     #[derive(Default)]
@@ -128,6 +125,37 @@ pub mod tests {
         fn brokers(&self) -> impl Iterator<Item = i32> {
             [1].into_iter()
         }
+    }
+
+    #[test]
+    fn of_an_image_brokers_take_part_which_are_not_fenced() {
+        let mut delta = Delta::new(&Image::empty());
+        let broker =
+            |broker_id, fenced| RegisterBrokerRecord { broker_id, fenced, ..Default::default() };
+        let config = |resource_type, name: &str| ConfigRecord {
+            resource_type,
+            resource_name: "a".to_owned(),
+            name: name.to_owned(),
+            value: Some("v".to_owned()),
+        };
+        let topic = TopicRecord { name: "a".to_owned(), ..Default::default() };
+        for record in [
+            broker(1, false).into(),
+            broker(2, true).into(),
+            topic.into(),
+            config(2, "cleanup.policy").into(),
+            config(32, "share.isolation.level").into(),
+        ] {
+            delta.replay(&record).unwrap();
+        }
+        let cluster = delta.image();
+        assert_eq!(cluster.brokers().collect::<Vec<_>>(), [1]);
+        assert_eq!(cluster.topics().collect::<Vec<_>>(), ["a"]);
+        assert!(cluster.has_topic("a") && !cluster.has_topic("b"));
+        let set = |kind, name| overrides(cluster, kind, name).keys().cloned().collect::<Vec<_>>();
+        assert_eq!(set(ResourceType::Topic, "a"), ["cleanup.policy"]);
+        assert_eq!(set(ResourceType::Group, "a"), ["share.isolation.level"]);
+        assert!(set(ResourceType::Broker, "a").is_empty());
     }
 
     pub fn texts(pairs: &[(&str, &str)]) -> Texts {

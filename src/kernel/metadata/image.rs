@@ -24,7 +24,7 @@ pub struct Provenance {
 }
 
 /// Everything that the records up to [`Provenance::offset`] say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// Where it stands.
     pub at: Provenance,
@@ -46,7 +46,7 @@ pub struct Image {
 }
 
 /// Topics by name and by id.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Topics {
     /// In the order of the names.
     pub by_name: Arc<BTreeMap<TopicName, Arc<TopicImage>>>,
@@ -198,10 +198,27 @@ impl Image {
         self.features.get("metadata.version").copied().unwrap_or(0)
     }
 
+    /// The brokers that clients are told of, in the order of their ids.
+    pub fn live_brokers(&self) -> impl Iterator<Item = &BrokerRegistration> {
+        self.brokers.values().map(AsRef::as_ref).filter(|broker| !broker.fenced)
+    }
+
+    /// Whether this broker is registered and not fenced.
+    pub fn is_live(&self, id: NodeId) -> bool {
+        self.brokers.get(&id).is_some_and(|broker| !broker.fenced)
+    }
+
     /// What is set for a resource; none if nothing is.
     pub fn overrides(&self, kind: i8, name: &str) -> Option<&Texts> {
         let resource = ConfigResource { kind, name: name.to_owned() };
         self.configs.get(&resource).map(AsRef::as_ref)
+    }
+}
+
+impl BrokerRegistration {
+    /// Where it listens under this name.
+    pub fn listener(&self, name: &str) -> Option<&ListenerEndpoint> {
+        self.listeners.iter().find(|listener| listener.name == name)
     }
 }
 

@@ -1,5 +1,14 @@
 //! What the metadata log says: an immutable image, and deltas that make the next one.
 //!
 //! - [`image`]: the image, which everyone reads and nobody changes.
+//! - [`delta`]: replays records; [`changes`] tells what they changed.
+//! - [`topics`], [`brokers`], [`carried`]: the parts of a delta.
+//! - [`snapshot`]: the records that say an image.
 
+mod brokers;
+mod carried;
+pub mod changes;
+pub mod delta;
 pub mod image;
+pub mod snapshot;
+pub mod topics;

@@ -8,41 +8,16 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::FormatError;
-
-/// The feature that names the format of the metadata log itself.
-pub const METADATA_VERSION: &str = "metadata.version";
-/// The feature of the quorum: 1 where the voters are in the log (KIP-853).
-pub const KRAFT_VERSION: &str = "kraft.version";
+use crate::kernel::controller::feature_table::{
+    FEATURES, Feature, METADATA_VERSION_MAX, METADATA_VERSION_MIN,
+};
+pub use crate::kernel::controller::feature_table::{KRAFT_VERSION, METADATA_VERSION};
 
 /// The names of the metadata versions from the lowest that Kafka 4 reads.
 const METADATA_VERSIONS: [&str; 24] = [
     "3.3-IV3", "3.4-IV0", "3.5-IV0", "3.5-IV1", "3.5-IV2", "3.6-IV0", "3.6-IV1", "3.6-IV2",
     "3.7-IV0", "3.7-IV1", "3.7-IV2", "3.7-IV3", "3.7-IV4", "3.8-IV0", "3.9-IV0", "4.0-IV0",
     "4.0-IV1", "4.0-IV2", "4.0-IV3", "4.1-IV0", "4.1-IV1", "4.2-IV0", "4.2-IV1", "4.3-IV0",
-];
-/// The level of the first name above.
-pub const METADATA_VERSION_MIN: i16 = 7;
-/// The level of the last.
-pub const METADATA_VERSION_MAX: i16 = METADATA_VERSION_MIN + METADATA_VERSIONS.len() as i16 - 1;
-
-/// One feature that an operator may name.
-struct Feature {
-    name: &'static str,
-    /// The metadata version at which Kafka turns on level 1, 2 and so on.
-    defaults: &'static [i16],
-    /// The metadata version which each level cannot do without.
-    needs: &'static [i16],
-    /// The highest level whose promise this program keeps.
-    kept: i16,
-}
-
-/// In the order of their names, which is the order of the records.
-const FEATURES: [Feature; 5] = [
-    Feature { name: "eligible.leader.replicas.version", defaults: &[26], needs: &[23], kept: 0 },
-    Feature { name: "group.version", defaults: &[22], needs: &[22], kept: 0 },
-    Feature { name: "share.version", defaults: &[28], needs: &[28], kept: 0 },
-    Feature { name: "streams.version", defaults: &[29], needs: &[29], kept: 0 },
-    Feature { name: "transaction.version", defaults: &[22, 24], needs: &[7, 7], kept: 0 },
 ];
 
 /// The levels a new directory starts with; `kraft.version` apart, which is not a record of its own kind.
@@ -96,7 +71,7 @@ impl Levels {
         let mut others = BTreeMap::new();
         for feature in &FEATURES {
             let level = match asked.get(feature.name) {
-                Some(level) => feature.check(*level, metadata_version)?,
+                Some(level) => check(feature, *level, metadata_version)?,
                 None => feature.default_level(metadata_version).min(feature.kept),
             };
             if level > 0 {
@@ -136,33 +111,27 @@ impl Default for Levels {
     }
 }
 
-impl Feature {
-    fn default_level(&self, metadata_version: i16) -> i16 {
-        self.defaults.iter().take_while(|from| **from <= metadata_version).count() as i16
+fn check(feature: &Feature, level: i16, metadata_version: i16) -> Result<i16, FormatError> {
+    if level == 0 {
+        return Ok(level);
     }
-
-    fn check(&self, level: i16, metadata_version: i16) -> Result<i16, FormatError> {
-        if level == 0 {
-            return Ok(level);
-        }
-        let index = usize::try_from(level - 1).unwrap_or(usize::MAX);
-        let Some(needs) = self.needs.get(index) else {
-            return Err(no_such_level(self.name, level));
-        };
-        if *needs > metadata_version {
-            return Err(FormatError::Refused(format!(
-                "{} could not be set to {level} because it depends on metadata.version level {needs}",
-                self.name
-            )));
-        }
-        if level > self.kept {
-            return Err(FormatError::Refused(format!(
-                "{} could not be set to {level}: level {} is the highest that works here so far",
-                self.name, self.kept
-            )));
-        }
-        Ok(level)
+    let index = usize::try_from(level - 1).unwrap_or(usize::MAX);
+    let Some(needs) = feature.needs.get(index) else {
+        return Err(no_such_level(feature.name, level));
+    };
+    if *needs > metadata_version {
+        return Err(FormatError::Refused(format!(
+            "{} could not be set to {level} because it depends on metadata.version level {needs}",
+            feature.name
+        )));
     }
+    if level > feature.kept {
+        return Err(FormatError::Refused(format!(
+            "{} could not be set to {level}: level {} is the highest that works here so far",
+            feature.name, feature.kept
+        )));
+    }
+    Ok(level)
 }
 
 fn parse_feature(text: &str) -> Result<(&str, i16), FormatError> {

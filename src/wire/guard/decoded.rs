@@ -4,6 +4,8 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages;
 use kafka_protocol::protocol::{Decodable, Encodable};
 
+use crate::wire::messages::crate_version;
+
 /// Decodes a request that [`super::check`] let pass, and encodes it again if asked to. None if the crate
 /// refuses it or does not know the API; what it did not read stays in `body`.
 pub fn decode(api_key: i16, version: i16, body: &mut Bytes, again: bool) -> Option<Bytes> {
@@ -55,14 +57,6 @@ pub fn decode(api_key: i16, version: i16, body: &mut Bytes, again: bool) -> Opti
         86 => DeleteShareGroupStateRequest, 87 => ReadShareGroupStateSummaryRequest,
         90 => DescribeShareGroupOffsetsRequest, 91 => AlterShareGroupOffsetsRequest,
         92 => DeleteShareGroupOffsetsRequest,
-    }
-}
-
-/// Versions that the crate lacks and whose requests are as in the version before.
-fn crate_version(api_key: i16, version: i16) -> i16 {
-    match (api_key, version) {
-        (2, 11) | (35, 5) => version - 1,
-        _ => version,
     }
 }
 

@@ -12,10 +12,11 @@ use kafka_protocol::messages::describe_configs_response::{
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::resources::{Cluster, ResourceType, check_topic_name, layers, overrides, text};
+use super::resources::{Cluster, ResourceType, layers, overrides, text};
 use crate::kernel::configs::alter::AlterRefusal;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::describe::{self, Row};
+use crate::kernel::controller::topic_names::check_topic_name;
 use crate::types::error_code::ErrorCode;
 
 /// The most rows in one answer: enough for all keys of seven thousand topics.

@@ -6,6 +6,7 @@
 //! as Kafka does: it is in no checkpoint file.
 
 pub mod loader;
+pub mod replayer;
 
 use std::io;
 
