@@ -1,1 +1,4 @@
 //! Real files behind the disk trait. The only folder with unsafe code.
+
+pub mod files;
+mod map;
