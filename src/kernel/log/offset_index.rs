@@ -124,6 +124,13 @@ pub fn lookup(bytes: &[u8], base: Offset, target: Offset) -> OffsetPosition {
     }
 }
 
+/// The offset of the first entry of an index file whose position is at or above `position`.
+pub fn first_at_or_above(bytes: &[u8], base: Offset, position: u32) -> Option<Offset> {
+    let below = |index| i64::from(entry(bytes, index).1) < i64::from(position);
+    let index = partition_point(count(bytes), below);
+    (index < count(bytes)).then(|| absolute(base, entry(bytes, index)).offset)
+}
+
 /// The index of the first entry whose relative offset is above `relative`.
 fn first_above(bytes: &[u8], relative: i64) -> usize {
     partition_point(count(bytes), |index| i64::from(entry(bytes, index).0) <= relative)

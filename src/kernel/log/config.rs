@@ -1,0 +1,47 @@
+//! What a log is told about how to keep its records: the part of a topic's configuration that concerns files.
+
+/// See the module. Shared by the partitions of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `segment.bytes`
+    pub segment_bytes: u32,
+    /// `segment.ms`
+    pub segment_ms: i64,
+    /// `segment.jitter.ms`: at most so much is taken off `segment.ms`, by chance, for each segment.
+    pub segment_jitter_ms: i64,
+    /// `segment.index.bytes`
+    pub segment_index_bytes: u32,
+    /// `index.interval.bytes`
+    pub index_interval_bytes: u32,
+    /// `retention.ms`; none if negative.
+    pub retention_ms: Option<i64>,
+    /// `retention.bytes`; none if negative.
+    pub retention_bytes: Option<u64>,
+    /// Whether `cleanup.policy` has delete: the two limits above hold.
+    pub delete: bool,
+    /// `file.delete.delay.ms`
+    pub file_delete_delay_ms: u64,
+    /// `flush.messages`
+    pub flush_messages: i64,
+    /// `producer.id.expiration.ms`
+    pub producer_id_expiration_ms: i64,
+}
+
+impl Default for LogConfig {
+    /// Kafka's defaults.
+    fn default() -> Self {
+        Self {
+            segment_bytes: 1024 * 1024 * 1024,
+            segment_ms: 7 * 24 * 3_600_000,
+            segment_jitter_ms: 0,
+            segment_index_bytes: 10 * 1024 * 1024,
+            index_interval_bytes: 4096,
+            retention_ms: Some(7 * 24 * 3_600_000),
+            retention_bytes: None,
+            delete: true,
+            file_delete_delay_ms: 60_000,
+            flush_messages: i64::MAX,
+            producer_id_expiration_ms: 24 * 3_600_000,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Making durable what was written, and ending in order.
+//!
+//! A flush takes three steps, so that the slow one needs no lock: what is to be synced is noted, it is synced, and the
+//! recovery point moves.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::disk::{Disk, DiskFile, Durability, OpenMode};
+use super::file_names::FileKind;
+use super::leader_epochs::LEADER_EPOCH_CHECKPOINT;
+use super::{Log, LogError};
+use crate::types::offset::Offset;
+use std::path::Path;
+
+/// What a flush is to make durable.
+pub struct Flush<D: Disk> {
+    disk: D,
+    directory: Arc<Path>,
+    files: Vec<Arc<D::File>>,
+    /// Files that may be missing: their absence is as good as their durability.
+    paths: Vec<PathBuf>,
+    epochs: Option<String>,
+    /// Names were made since the last flush.
+    has_new_names: bool,
+    up_to: Offset,
+}
+
+impl<D: Disk> Flush<D> {
+    /// Makes it durable. This may take long, and needs no lock.
+    pub fn run(&self) -> io::Result<()> {
+        for file in &self.files {
+            file.sync()?;
+        }
+        for path in &self.paths {
+            match self.disk.open(path, OpenMode::Existing) {
+                Ok(file) => file.sync()?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(text) = &self.epochs {
+            let path = self.directory.join(LEADER_EPOCH_CHECKPOINT);
+            self.disk.replace_small(&path, text.as_bytes(), Durability::Durable)?;
+        }
+        if self.has_new_names {
+            self.disk.sync_directory(&self.directory)?;
+        }
+        Ok(())
+    }
+
+    /// Everything below will be durable.
+    pub const fn up_to(&self) -> Offset {
+        self.up_to
+    }
+}
+
+impl<D: Disk> Log<D> {
+    /// Notes what is to be synced so that everything appended so far is durable; none if it is.
+    pub fn begin_flush(&mut self) -> Result<Option<Flush<D>>, LogError> {
+        self.flush_up_to(self.log_end_offset)
+    }
+
+    /// Notes what is to be synced of the segments that are full; none if they are durable.
+    pub fn begin_flush_of_closed(&mut self) -> Result<Option<Flush<D>>, LogError> {
+        let active = self.segments.last().map(|active| active.base_offset);
+        self.flush_up_to(active.unwrap_or(self.log_end_offset))
+    }
+
+    fn flush_up_to(&mut self, up_to: Offset) -> Result<Option<Flush<D>>, LogError> {
+        self.check_online()?;
+        if up_to <= self.recovery_point {
+            return Ok(None);
+        }
+        let (disk, directory) = (self.disk.clone(), Arc::clone(&self.directory));
+        let epochs = std::mem::take(&mut self.epochs_unsynced).then(|| self.epochs.to_text());
+        let mut flush = Flush {
+            disk: disk.clone(),
+            directory: Arc::clone(&directory),
+            files: Vec::new(),
+            paths: Vec::new(),
+            epochs,
+            has_new_names: false,
+            up_to,
+        };
+        for index in self.segment_of(self.recovery_point)..self.segments.len() {
+            let is_active = index + 1 == self.segments.len();
+            let segment = &mut self.segments[index];
+            let base_offset = segment.base_offset;
+            if base_offset >= up_to {
+                break;
+            }
+            flush.has_new_names |= base_offset >= self.recovery_point;
+            if segment.size_bytes > 0 {
+                flush.files.push(segment.file(&disk, &directory)?);
+            }
+            flush.paths.push(self.path(FileKind::TransactionIndex, base_offset));
+            if !is_active {
+                flush.paths.push(self.path(FileKind::OffsetIndex, base_offset));
+                flush.paths.push(self.path(FileKind::TimeIndex, base_offset));
+            }
+        }
+        let new = self.snapshots.iter().filter(|at| **at > self.recovery_point && **at <= up_to);
+        let snapshots: Vec<Offset> = new.copied().collect();
+        flush.paths.extend(snapshots.iter().map(|at| self.path(FileKind::ProducerSnapshot, *at)));
+        Ok(Some(flush))
+    }
+
+    /// Takes up what became of a flush. A failure is final.
+    pub fn end_flush(&mut self, flush: &Flush<D>, result: io::Result<()>) -> Result<(), LogError> {
+        self.failing(result)?;
+        self.recovery_point = self.recovery_point.max(flush.up_to.min(self.log_end_offset));
+        Ok(())
+    }
+
+    /// Makes everything appended so far durable, here and now.
+    pub fn flush(&mut self) -> Result<Offset, LogError> {
+        if let Some(flush) = self.begin_flush()? {
+            let result = flush.run();
+            self.end_flush(&flush, result)?;
+        }
+        Ok(self.recovery_point)
+    }
+
+    /// Ends in order: everything durable, indexes in their files as Kafka leaves them, and a snapshot of the producers. A
+    /// start that finds the directory's clean mark believes all of it.
+    pub fn close(&mut self) -> Result<(), LogError> {
+        self.check_online()?;
+        let closed = self.try_close();
+        self.failing(closed)?;
+        self.flush()?;
+        self.release();
+        Ok(())
+    }
+
+    fn try_close(&mut self) -> io::Result<()> {
+        self.take_snapshot()?;
+        if let Some(active) = self.segments.last_mut() {
+            active.make_files(&self.disk, &self.directory)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! Reads a segment in full: every checksum, every offset. Ends at the first batch that cannot be believed.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::super::append::is_within;
+use super::super::disk::{Disk, DiskFile};
+use super::super::producers::EndTransactionMarker;
+use super::super::segment::indexes::Written;
+use super::super::time_index::TimestampOffset;
+use crate::types::offset::Offset;
+use crate::types::time::Timestamp;
+use crate::wire::batch::{BATCH_HEADER_BYTES, Batch, BatchHeader, CHECKED_FROM};
+
+/// What is read at once.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// A marker is a batch of one small record; a control batch that is longer is not looked into.
+const MARKER_BATCH_BYTES_MAX: usize = 64 * 1024;
+
+/// A batch whose checksum is right.
+#[derive(Debug)]
+pub struct Scanned {
+    /// Its header.
+    pub header: BatchHeader,
+    /// What it ends, if it ends a transaction.
+    pub marker: Option<EndTransactionMarker>,
+}
+
+/// See the module.
+pub struct Scan<D: Disk> {
+    file: Arc<D::File>,
+    base_offset: Offset,
+    next_offset: Offset,
+    /// Everything before is good.
+    position: u32,
+    end: u32,
+    interval_bytes: u32,
+    last_entry_at: u32,
+    written: Written,
+    largest: TimestampOffset,
+    chunk: Vec<u8>,
+}
+
+impl<D: Disk> Scan<D> {
+    /// Nothing is read yet.
+    pub fn new(
+        file: Arc<D::File>,
+        base_offset: Offset,
+        size_bytes: u32,
+        interval_bytes: u32,
+    ) -> Self {
+        Self {
+            file,
+            base_offset,
+            next_offset: base_offset,
+            position: 0,
+            end: size_bytes,
+            interval_bytes,
+            last_entry_at: 0,
+            written: Written::new(base_offset),
+            largest: TimestampOffset { timestamp: Timestamp::NONE, offset: base_offset },
+            chunk: vec![0; CHUNK_BYTES.min(size_bytes as usize).max(BATCH_HEADER_BYTES)],
+        }
+    }
+
+    /// The next batch that is good; none at the end, and at the first that is not. Errors are the disk's.
+    pub fn next(&mut self) -> io::Result<Option<Scanned>> {
+        let Some(header) = self.header()? else {
+            return Ok(None);
+        };
+        let Some(crc_and_start) = self.checksum(&header)? else {
+            return Ok(None);
+        };
+        if crc_and_start != header.crc || !self.follows(&header) {
+            return Ok(None);
+        }
+        let marker = self.marker(&header)?;
+        if header.max_timestamp > self.largest.timestamp {
+            let offset = header.last_offset();
+            self.largest = TimestampOffset { timestamp: header.max_timestamp, offset };
+        }
+        if self.position - self.last_entry_at > self.interval_bytes {
+            self.written.offsets.append(header.last_offset(), self.position);
+            self.written.times.append(self.largest.timestamp, self.largest.offset);
+            self.last_entry_at = self.position;
+        }
+        self.position += header.size_bytes() as u32;
+        self.next_offset = header.last_offset().next();
+        Ok(Some(Scanned { header, marker }))
+    }
+
+    /// What is good, its indexes, and the largest timestamp.
+    pub fn finish(self) -> (u32, Written, TimestampOffset) {
+        (self.position, self.written, self.largest)
+    }
+
+    fn header(&mut self) -> io::Result<Option<BatchHeader>> {
+        let mut bytes = [0; BATCH_HEADER_BYTES];
+        let read = self.file.read_at(&mut bytes, u64::from(self.position))?;
+        let left = (self.end - self.position) as usize;
+        let header = BatchHeader::parse(bytes.get(..read.min(left)).unwrap_or_default()).ok();
+        Ok(header.filter(|header| header.size_bytes() <= left))
+    }
+
+    fn checksum(&mut self, header: &BatchHeader) -> io::Result<Option<u32>> {
+        let mut at = u64::from(self.position) + CHECKED_FROM as u64;
+        let mut left = header.size_bytes() - CHECKED_FROM;
+        let mut crc = 0;
+        while left > 0 {
+            let wanted = left.min(self.chunk.len());
+            let Some(into) = self.chunk.get_mut(..wanted) else {
+                return Ok(None);
+            };
+            if self.file.read_at(into, at)? < wanted {
+                return Ok(None);
+            }
+            crc = crc32c::crc32c_append(crc, into);
+            at += wanted as u64;
+            left -= wanted;
+        }
+        Ok(Some(crc))
+    }
+
+    /// Offsets rise, and the segment can hold them.
+    const fn follows(&self, header: &BatchHeader) -> bool {
+        header.last_offset_delta >= 0
+            && header.base_offset.0 >= self.next_offset.0
+            && is_within(self.base_offset, header.last_offset())
+    }
+
+    fn marker(&self, header: &BatchHeader) -> io::Result<Option<EndTransactionMarker>> {
+        let size_bytes = header.size_bytes();
+        if !header.is_control() || !header.has_producer_id() || size_bytes > MARKER_BATCH_BYTES_MAX
+        {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; size_bytes];
+        self.file.read_at(&mut bytes, u64::from(self.position))?;
+        let batch = Batch::parse(&Bytes::from(bytes)).ok();
+        Ok(batch.and_then(|batch| EndTransactionMarker::of_batch(&batch)))
+    }
+}

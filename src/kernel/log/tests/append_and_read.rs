@@ -1,0 +1,128 @@
+//! What is appended is read, where it was put.
+
+use super::*;
+use crate::kernel::log::append::AppendError;
+use crate::kernel::log::disk::simulated::Loss;
+use crate::kernel::log::read::ReadError;
+
+#[test]
+fn offsets_follow_and_only_the_prefix_is_ours() {
+    let disk = SimulatedDisk::default();
+    let mut log = create(&disk, config());
+    let batch = batch_of(3);
+    assert_eq!(append(&mut log, &batch), Offset(0));
+    let second = log.append_as_leader(&batch, EPOCH, at(1000)).unwrap();
+    assert_eq!((second.base_offset, second.last_offset), (Offset(3), Offset(5)));
+    assert_eq!(second.log_append_time, Timestamp::NONE);
+    let plan = log.read(Offset(3), ALL).unwrap();
+    let read = bytes_of(&plan);
+    assert_eq!(read[16..], batch.bytes[16..]);
+    let header = Batch::parse(&read).unwrap().header;
+    assert_eq!((header.base_offset, header.partition_leader_epoch), (Offset(3), EPOCH));
+    assert_eq!(log.log_end_offset(), Offset(6));
+    assert_eq!(log.size_bytes(), 2 * batch.bytes.len() as u64);
+    assert_eq!(log.leader_epochs().latest().unwrap().start_offset, Offset(0));
+}
+
+#[test]
+fn an_idle_log_has_neither_files_nor_handles() {
+    let disk = SimulatedDisk::default();
+    let log = create(&disk, config());
+    assert_eq!(disk.paths(), [Path::new(DIRECTORY).join("partition.metadata")]);
+    assert_eq!(log.open_files(), 0);
+}
+
+#[test]
+fn a_read_from_any_offset_gives_the_batch_that_holds_it() {
+    let disk = SimulatedDisk::default();
+    let mut log = create(&disk, LogConfig { segment_bytes: 3000, ..config() });
+    for records in 1..=12 {
+        append(&mut log, &batch_of(records));
+    }
+    assert!(log.segment_count() > 2);
+    let starts: Vec<i64> = (0..12).map(|n| n * (n + 1) / 2).collect();
+    assert_eq!(bases_from(&mut log, 0), starts);
+    for offset in 0..log.log_end_offset().0 {
+        let first = starts.iter().rposition(|start| *start <= offset).unwrap();
+        assert_eq!(bases_from(&mut log, offset), starts[first..], "{offset}");
+    }
+}
+
+#[test]
+fn limits_of_a_read() {
+    let disk = SimulatedDisk::default();
+    let mut log = create(&disk, config());
+    let size = append_three(&mut log);
+    let check = |log: &mut Log<SimulatedDisk>, from, max_bytes, one, up_to, expected: u32| {
+        let limits = ReadLimits { max_bytes, at_least_one_batch: one, up_to: Offset(up_to) };
+        let plan = log.read(Offset(from), limits).unwrap();
+        assert_eq!(plan.size_bytes, expected, "{from} {max_bytes} {one} {up_to}");
+        assert_eq!(plan.ranges.is_empty(), expected == 0);
+    };
+    let all = i64::MAX;
+    check(&mut log, 0, 1 << 20, false, all, 3 * size);
+    check(&mut log, 2, 1 << 20, false, all, 2 * size);
+    check(&mut log, 0, size + 10, false, all, size + 10);
+    check(&mut log, 0, size - 1, false, all, 0);
+    check(&mut log, 0, 0, true, all, size);
+    check(&mut log, 6, 1 << 20, true, all, 0);
+    for up_to in [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (6, 3), (99, 3)] {
+        check(&mut log, 0, 1 << 20, false, up_to.0, up_to.1 * size);
+        check(&mut log, 0, 1 << 20, false, up_to.0, up_to.1 * size);
+    }
+    for offset in [-1, 7] {
+        let refused = log.read(Offset(offset), ALL);
+        assert!(matches!(refused, Err(ReadError::OutOfRange { .. })), "{offset}");
+    }
+}
+
+fn append_three(log: &mut Log<SimulatedDisk>) -> u32 {
+    let batch = batch_of(2);
+    for _ in 0..3 {
+        append(log, &batch);
+    }
+    batch.bytes.len() as u32
+}
+
+#[test]
+fn after_a_failed_write_nothing_is_written_and_everything_read() {
+    let disk = SimulatedDisk::default();
+    let mut log = create(&disk, config());
+    append_three(&mut log);
+    disk.fail_after(0);
+    let failed = log.append_as_leader(&batch_of(1), EPOCH, at(1000));
+    assert!(matches!(failed, Err(AppendError::Log(LogError::Io(_)))));
+    let again = log.append_as_leader(&batch_of(1), EPOCH, at(1000));
+    assert!(matches!(again, Err(AppendError::Log(LogError::Offline))));
+    assert!(matches!(log.flush(), Err(LogError::Offline)));
+    assert!(matches!(log.close(), Err(LogError::Offline)));
+    assert_eq!(bases_from(&mut log, 0), [0, 2, 4]);
+}
+
+#[test]
+fn a_batch_larger_than_a_segment_is_refused() {
+    let disk = SimulatedDisk::default();
+    let mut log = create(&disk, LogConfig { segment_bytes: 300, ..config() });
+    assert!(matches!(
+        log.append_as_leader(&batch_of(3), EPOCH, at(1000)),
+        Err(AppendError::TooLarge { segment_bytes: 300, .. })
+    ));
+    assert_eq!(append(&mut log, &batch_of(1)), Offset(0));
+}
+
+#[test]
+fn a_closed_log_opens_as_it_was() {
+    let disk = SimulatedDisk::default();
+    let mut log = create(&disk, LogConfig { segment_bytes: 1200, ..config() });
+    (0..9).for_each(|_| _ = append(&mut log, &batch_of(2)));
+    log.close().unwrap();
+    assert_eq!(log.recovery_point(), Offset(18));
+    let disk = disk.after_crash(disk.operations(), Loss::Unsynced);
+    let (mut log, recovery) = try_open(&disk, config(), CLEAN).unwrap();
+    assert_eq!(recovery, Recovery::default());
+    assert_eq!(log.log_end_offset(), Offset(18));
+    assert_eq!(log.recovery_point(), Offset(18));
+    assert_eq!(log.leader_epochs().latest().unwrap().epoch, EPOCH);
+    assert_eq!(bases_from(&mut log, 4), [4, 6, 8, 10, 12, 14, 16]);
+    assert_eq!(append(&mut log, &batch_of(1)), Offset(18));
+}
