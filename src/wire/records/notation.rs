@@ -168,6 +168,7 @@ pub struct TaggedFields {
 
 impl TaggedFields {
     /// Adds a field which this version has, unless it says no more than its default.
+    #[must_use]
     pub fn with<T: Field + PartialEq>(
         mut self,
         tag: u32,
