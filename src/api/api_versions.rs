@@ -1,31 +1,40 @@
 //! ApiVersions (18), versions 0–4: what this node speaks.
 //!
-//! KIP-35 (versions), KIP-511 (client software name and version, the v0 fallback), KIP-896 (oldest versions). Deviation from Apache Kafka: no features are listed yet.
+//! KIP-35 (versions), KIP-511 (client software name and version, the v0 fallback), KIP-584 (features), KIP-896 (oldest
+//! versions). 4: features that begin at level 0 (KAFKA-17011: older clients cannot read them). Deviation from Apache
+//! Kafka: of features whose promise this program does not keep nothing is said, whatever their finalised level:
+//! clients act upon it.
 
 use bytes::Bytes;
-use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::api_versions_response::{
+    ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
+};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::Decodable;
 
 use super::answer::{Answer, Call};
+use super::configs::resources::text;
+use super::context::Ctx;
 use super::dispatch::{encode_api_versions, refuse};
 use super::table::{API_VERSIONS, ROWS, Row};
+use crate::kernel::controller::feature_table;
+use crate::kernel::metadata::image::Image;
 use crate::types::error_code::ErrorCode;
 
 /// Decodes and answers a supported version.
-pub fn answer(call: &Call, mut body: Bytes) -> Answer {
+pub fn answer(ctx: &Ctx, call: &Call, mut body: Bytes) -> Answer {
     match ApiVersionsRequest::decode(&mut body, call.version) {
-        Ok(request) => handle(call, &request),
+        Ok(request) => handle(ctx, call, &request),
         Err(error) => refuse(call.peer, &error),
     }
 }
 
 /// Answers a supported version.
-fn handle(call: &Call, request: &ApiVersionsRequest) -> Answer {
+fn handle(ctx: &Ctx, call: &Call, request: &ApiVersionsRequest) -> Answer {
     let response = if call.version >= 3 && !names_are_valid(request) {
         ApiVersionsResponse::default().with_error_code(ErrorCode::InvalidRequest.code())
     } else {
-        respond()
+        respond(call.version, &ctx.image.load(), ctx.quorum.load().kraft_version)
     };
     encode_api_versions(call, call.version, &response)
 }
@@ -40,8 +49,45 @@ pub fn unsupported_version(call: &Call) -> Answer {
     encode_api_versions(call, 0, &response)
 }
 
-fn respond() -> ApiVersionsResponse {
-    ApiVersionsResponse::default().with_api_keys(ROWS.iter().map(api_version).collect())
+fn respond(version: i16, image: &Image, kraft_version: i16) -> ApiVersionsResponse {
+    let response =
+        ApiVersionsResponse::default().with_api_keys(ROWS.iter().map(api_version).collect());
+    if version < 3 {
+        return response;
+    }
+    response
+        .with_supported_features(supported_features(version))
+        .with_finalized_features_epoch(image.at.offset.0)
+        .with_finalized_features(finalized_features(image, kraft_version))
+}
+
+/// Before version 4 a feature that begins at level 0 is left out: clients up to Kafka 3.8 would not connect.
+fn supported_features(version: i16) -> Vec<SupportedFeatureKey> {
+    let listed = feature_table::supported().filter(|(_, range)| version >= 4 || range.min > 0);
+    let feature = listed.map(|(name, range)| {
+        SupportedFeatureKey::default()
+            .with_name(text(name))
+            .with_min_version(range.min)
+            .with_max_version(range.max)
+    });
+    feature.collect()
+}
+
+/// The levels that are in force, of features that are supported, and no higher than that.
+fn finalized_features(image: &Image, kraft_version: i16) -> Vec<FinalizedFeatureKey> {
+    let feature = feature_table::supported().filter_map(|(name, range)| {
+        let level = match name {
+            feature_table::KRAFT_VERSION => kraft_version,
+            _ => image.features.get(name).copied().unwrap_or(0),
+        };
+        let level = level.min(range.max);
+        let key = FinalizedFeatureKey::default()
+            .with_name(text(name))
+            .with_min_version_level(level)
+            .with_max_version_level(level);
+        (level > 0).then_some(key)
+    });
+    feature.collect()
 }
 
 fn api_version(row: &Row) -> ApiVersion {
@@ -59,4 +105,63 @@ fn names_are_valid(request: &ApiVersionsRequest) -> bool {
         ends.into_iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
             && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::metadata::delta::Delta;
+    use crate::wire::records::FeatureLevelRecord;
+
+    fn image(levels: &[(&str, i16)]) -> Image {
+        let mut delta = Delta::new(&Image::empty());
+        for &(name, feature_level) in levels {
+            let record = FeatureLevelRecord { name: name.to_owned(), feature_level };
+            delta.replay(&record.into()).unwrap();
+        }
+        let mut image = delta.image().clone();
+        image.at.offset = crate::types::offset::Offset(41);
+        image
+    }
+
+    fn supported(response: &ApiVersionsResponse) -> Vec<(&str, i16, i16)> {
+        let features = response.supported_features.iter();
+        features.map(|it| (it.name.as_str(), it.min_version, it.max_version)).collect()
+    }
+
+    fn finalized(response: &ApiVersionsResponse) -> Vec<(&str, i16, i16)> {
+        let features = response.finalized_features.iter();
+        features.map(|it| (it.name.as_str(), it.min_version_level, it.max_version_level)).collect()
+    }
+
+    #[test]
+    fn features_that_begin_at_0_are_told_from_version_4_on() {
+        let image = image(&[("metadata.version", 30)]);
+        let (metadata, kraft) = (("metadata.version", 7, 30), ("kraft.version", 0, 1));
+        for (version, expected) in [(2, vec![]), (3, vec![metadata]), (4, vec![kraft, metadata])] {
+            let response = respond(version, &image, 1);
+            let listed = supported(&response);
+            assert!(expected.iter().all(|feature| listed.contains(feature)), "{version}");
+            let min_1 = listed.iter().all(|&(_, min, _)| min > 0);
+            assert!(version >= 4 || min_1 && listed.len() == expected.len(), "{version}");
+        }
+    }
+
+    #[test]
+    fn what_is_finalised_but_not_supported_is_not_told() {
+        let levels = [("metadata.version", 33), ("transaction.version", 2), ("unheard.of", 1)];
+        let response = respond(3, &image(&levels), 1);
+        let told = finalized(&response);
+        assert!(
+            told.contains(&("kraft.version", 1, 1)) && told.contains(&("metadata.version", 30, 30))
+        );
+        for (name, min, max) in told {
+            let range = feature_table::supported().find(|(other, _)| *other == name).unwrap().1;
+            assert!(min == max && max <= range.max, "{name}");
+        }
+        assert_eq!(response.finalized_features_epoch, 41);
+        let response = respond(3, &image(&[("metadata.version", 20)]), 0);
+        assert_eq!(finalized(&response), [("metadata.version", 20, 20)]);
+        assert!(finalized(&respond(2, &image(&[("metadata.version", 20)]), 0)).is_empty());
+    }
 }

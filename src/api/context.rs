@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::cluster::auto_creation::AutoCreation;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::controller::{Reply, Request};
 use crate::kernel::metadata::image::Image;
+use crate::kernel::raft::view::QuorumView;
 use crate::shell::drivers::controller::handle::Handle;
 use crate::types::ids::NodeId;
 
@@ -29,4 +31,8 @@ pub struct Ctx {
     pub config: ArcSwap<BrokerConfig>,
     /// The door to the controller.
     pub controller: Handle<Request, Reply>,
+    /// The quorum of the metadata log, as far as this node knows.
+    pub quorum: ArcSwap<QuorumView>,
+    /// The topics in the making because a client asked for their metadata.
+    pub auto_creation: AutoCreation,
 }

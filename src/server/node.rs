@@ -16,11 +16,13 @@ use tokio::task::JoinSet;
 use super::config::Environment;
 use super::config::Source;
 use crate::api::answer::Answer;
+use crate::api::cluster::auto_creation::AutoCreation;
 use crate::api::context::{Ctx, NodeInfo};
 use crate::api::dispatch::{Origin, dispatch};
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::listeners::Endpoint;
 use crate::kernel::metadata::image::Image;
+use crate::kernel::raft::view::QuorumView;
 use crate::shell::clock::Clock;
 use crate::shell::drivers::controller::handle::Handle;
 use crate::wire::frame::{LENGTH_BYTES, announced_length};
@@ -63,6 +65,8 @@ async fn serve(config: &BrokerConfig) -> io::Result<()> {
         config: ArcSwap::from_pointee(config.clone()),
         // No controller yet: what needs one is not in the table of APIs.
         controller: Handle::new(std::sync::mpsc::channel().0),
+        quorum: ArcSwap::from_pointee(QuorumView::default()),
+        auto_creation: AutoCreation::default(),
     });
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

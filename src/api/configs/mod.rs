@@ -8,4 +8,4 @@ pub mod alter_configs;
 pub mod describe_configs;
 pub mod incremental_alter_configs;
 pub mod list_config_resources;
-mod resources;
+pub mod resources;

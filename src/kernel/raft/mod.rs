@@ -12,6 +12,7 @@ pub mod quorum_state;
 pub mod snapshot_directory;
 pub mod snapshot_id;
 pub mod snapshot_retention;
+pub mod view;
 pub mod voters;
 
 #[cfg(test)]
