@@ -2,6 +2,7 @@
 //!
 //! - [`handle`]: the door, for everyone who asks.
 //! - [`worker`]: the thread's work: decide, write, publish, answer.
+//! - [`decider`]: the controller as the worker asks it, and the images as others are told of them.
 //! - [`quorum`]: its machine, from configuration and files.
 //! - [`batches`]: packs what several decisions write.
 //!
@@ -9,6 +10,7 @@
 //! publish, answer. A failed write ends the thread and is reported once; nothing is tried again as if it had not failed.
 
 pub mod batches;
+pub mod decider;
 pub mod handle;
 pub mod quorum;
 pub mod worker;

@@ -8,7 +8,29 @@ use crate::kernel::raft::quorum_state::QuorumState;
 use crate::kernel::raft::snapshot_retention::SnapshotLimits;
 use crate::kernel::raft::voters::{Endpoint, ReplicaKey, Voter, VoterSet};
 use crate::shell::drivers::metadata_log::loader::Loaded;
+use crate::types::epoch::LeaderEpoch;
 use crate::types::ids::{DirectoryId, NodeId};
+use crate::types::offset::Offset;
+use crate::types::time::Timestamp;
+
+/// The quorum as everyone else may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuorumView {
+    /// Who leads, as far as this node knows.
+    pub leader: Option<NodeId>,
+    /// The latest epoch.
+    pub epoch: LeaderEpoch,
+    /// Everything below is committed.
+    pub high_watermark: Offset,
+    /// The offset of the next record of this node's log.
+    pub log_end: Offset,
+    /// When the last batch was appended.
+    pub last_append: Timestamp,
+    /// The level of `kraft.version`.
+    pub kraft_version: i16,
+    /// The voters, and where their controllers listen.
+    pub voters: VoterSet,
+}
 
 /// This node as a voter.
 #[derive(Clone, Debug)]
@@ -78,9 +100,6 @@ pub fn idle_interval(config: &BrokerConfig) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::epoch::LeaderEpoch;
-    use crate::types::offset::Offset;
-    use crate::types::time::Timestamp;
 
     const DIRECTORY: &str = "5EIy9FEKQM-dukS631KzBw";
 

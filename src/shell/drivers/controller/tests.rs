@@ -4,18 +4,26 @@ use std::sync::{Arc, Mutex};
 
 use super::worker::*;
 use super::*;
+use crate::kernel::configs::broker::BrokerConfig;
+use crate::kernel::controller::{ControllerStart, Reply, Request};
 use crate::kernel::raft::machine::{Raft, RaftStart, VotersOrigin};
 use crate::kernel::raft::snapshot_id::SnapshotId;
 use crate::kernel::raft::voters::{Endpoint, VoterSet};
+use crate::shell::drivers::controller::decider::{Decider, Publication};
 use crate::shell::drivers::controller::handle::{Call, Message};
+use crate::shell::drivers::controller::quorum::QuorumView;
 use crate::shell::drivers::metadata_log::loader::{Loader, Replay};
-use crate::types::epoch::LeaderEpoch;
+use crate::shell::drivers::metadata_log::replayer::Replayer;
+use crate::types::epoch::{BrokerEpoch, LeaderEpoch};
 use crate::types::error_code::ErrorCode;
-use crate::types::ids::NodeId;
+use crate::types::ids::{DirectoryId, NodeId};
 use crate::types::offset::Offset;
 use crate::types::time::{Mono, Now, Timestamp};
 use crate::wire::batch::Batches as Walk;
 use bytes::Bytes;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::{CreateTopicsRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -69,8 +77,11 @@ impl Decide for Texts {
         (!self.farewell.is_empty()).then(|| written(self.farewell.remove(0)))
     }
 
-    fn publish(&mut self, last: Offset, epoch: LeaderEpoch) {
-        self.diary.note(format!("publish {last} of {}", epoch.0));
+    fn publish(&mut self, now: Now, quorum: QuorumView) {
+        assert_eq!(quorum.log_end, quorum.high_watermark);
+        assert_eq!((quorum.last_append, quorum.leader), (now.wall, Some(NodeId(1))));
+        let last = quorum.high_watermark.0 - 1;
+        self.diary.note(format!("publish {last} of {}", quorum.epoch.0));
     }
 
     fn snapshot(&self) -> Vec<Bytes> {
@@ -349,4 +360,86 @@ fn a_caller_waits_without_a_thread_and_gets_its_own_answer() {
     assert!(yes.unwrap() >= 1);
     assert_eq!(no, Err(ErrorCode::InvalidRequest));
     running.stop().unwrap();
+}
+
+fn create_topic(name: &str) -> Request {
+    let topic = CreatableTopic::default()
+        .with_name(TopicName(StrBytes::from_string(name.to_owned())))
+        .with_num_partitions(1)
+        .with_replication_factor(1);
+    Request::CreateTopics(CreateTopicsRequest::default().with_topics(vec![topic]))
+}
+
+fn start_of_a_controller() -> ControllerStart {
+    let keys = [
+        ("node.id", "1"),
+        ("process.roles", "broker,controller"),
+        ("controller.listener.names", "CONTROLLER"),
+        ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
+        ("controller.quorum.voters", "1@localhost:9093"),
+    ];
+    let texts = keys.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));
+    ControllerStart {
+        config: Arc::new(BrokerConfig::new(&texts.collect()).unwrap()),
+        open_transaction: None,
+        kraft_version: 0,
+        bootstrap: Vec::new(),
+        broker_listeners: Vec::new(),
+        controller_listeners: Vec::new(),
+        broker_incarnation_id: uuid::Uuid::from_u128(0xb1),
+        controller_incarnation_id: uuid::Uuid::from_u128(0xc1),
+        log_dirs: vec![DirectoryId(uuid::Uuid::from_u128(0xd1))],
+        previous_broker_epoch: BrokerEpoch::UNKNOWN,
+    }
+}
+
+#[test]
+fn the_controllers_topic_is_durable_published_and_in_the_log() {
+    let (diary, seen) = (Diary::default(), Diary::default());
+    let seer = seen.clone();
+    let publisher = move |publication: Publication| {
+        let Publication { image, changes, quorum, .. } = publication;
+        assert_eq!(image.at.offset.next(), quorum.high_watermark);
+        let topics: Vec<&str> =
+            image.topics.by_name.keys().map(crate::types::ids::TopicName::as_str).collect();
+        seer.note(format!(
+            "{} topics {topics:?} new {}",
+            image.at.offset,
+            changes.topics_created.len()
+        ));
+    };
+    let decider =
+        Decider::new(start_of_a_controller(), Replayer::default().into_delta(), publisher);
+    let memory = Memory {
+        diary: diary.clone(),
+        log: Vec::new(),
+        end: Offset(0),
+        snapshot_due: false,
+        fail_flush: false,
+    };
+    let mut worker = Worker::new(decider, memory, raft(0), None);
+    worker.start(at(0)).unwrap();
+    assert_eq!(seen.take(), "7 topics [] new 0");
+    diary.take();
+
+    let (reply, mut answer) = oneshot::channel();
+    worker.serve(vec![Call { request: create_topic("foo"), reply }], at(1)).unwrap();
+    assert_eq!(diary.take(), "append 2; flush");
+    assert_eq!(seen.take(), "9 topics [\"foo\"] new 1");
+    let Ok(Reply::CreateTopics(response)) = answer.try_recv().unwrap() else { panic!() };
+    assert_eq!(response.topics[0].error_code, 0);
+
+    worker.store_mut().snapshot_due = true;
+    worker.on_time(at(2)).unwrap();
+    let said = diary.take();
+    assert_eq!(said, "snapshot 00000000000000000010-0000000001.checkpoint of 5");
+
+    let log = worker.store_mut().log.concat();
+    let mut replayer = Replayer::default();
+    let mut loader = Loader::new(&mut replayer);
+    loader.batches(&log.into()).unwrap();
+    let loaded = loader.finish();
+    let (image, _) = replayer.finish(&loaded);
+    assert!(image.topics.named("foo").is_some());
+    assert!(!image.brokers[&NodeId(1)].fenced);
 }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::batches::Batches;
 use super::handle::{Call, Message};
+use super::quorum::QuorumView;
 use crate::kernel::raft::batches as encoded;
 use crate::kernel::raft::checkpoint::Checkpoint;
 use crate::kernel::raft::control::ControlRecord;
@@ -19,7 +20,6 @@ use crate::kernel::raft::machine::{Effect, NotLeader, Raft};
 use crate::kernel::raft::snapshot_id::SnapshotId;
 use crate::shell::clock::Clock;
 use crate::shell::drivers::metadata_log::MetadataStore;
-use crate::types::epoch::LeaderEpoch;
 use crate::types::error_code::ErrorCode;
 use crate::types::offset::Offset;
 use crate::types::time::{Mono, Now, Timestamp};
@@ -69,9 +69,9 @@ pub trait Decide: Send {
     /// What this node writes when it leaves, one step at a time.
     fn leave(&mut self, now: Now, next: Offset) -> Option<Written>;
 
-    /// Everything decided so far is durable; `last` is the last record of the log. All parts of the node learn it
+    /// Everything decided so far is durable, up to the high watermark of `quorum`. All parts of the node learn it
     /// before this returns.
-    fn publish(&mut self, last: Offset, epoch: LeaderEpoch);
+    fn publish(&mut self, now: Now, quorum: QuorumView);
 
     /// The published image as the values of a snapshot.
     fn snapshot(&self) -> Vec<Bytes>;
@@ -193,6 +193,8 @@ impl<D: Decide, S: MetadataStore> Worker<D, S> {
             let written = self.decider.idle(now, self.store.end_offset());
             batches.push(written.values, written.atomic);
             self.write_and_publish(batches, now)?;
+            // Also where nothing was written: it is not tried again before the interval has passed.
+            self.appended_at = now.mono;
         }
         if self.store.is_snapshot_due(now) {
             self.write_snapshot(now)?;
@@ -230,9 +232,19 @@ impl<D: Decide, S: MetadataStore> Worker<D, S> {
     fn write_and_publish(&mut self, batches: Batches, now: Now) -> Result<(), Fatal> {
         let before = self.raft.high_watermark();
         self.write(batches, now)?;
-        if self.raft.high_watermark() != before {
-            let last = Offset(self.store.end_offset().0 - 1);
-            self.decider.publish(last, self.raft.epoch());
+        if let Some(high_watermark) =
+            self.raft.high_watermark().filter(|mark| Some(*mark) != before)
+        {
+            let quorum = QuorumView {
+                leader: self.raft.leader(),
+                epoch: self.raft.epoch(),
+                high_watermark,
+                log_end: self.store.end_offset(),
+                last_append: self.appended_wall,
+                kraft_version: self.raft.kraft_version(),
+                voters: self.raft.voters().clone(),
+            };
+            self.decider.publish(now, quorum);
         }
         Ok(())
     }
