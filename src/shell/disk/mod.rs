@@ -1,4 +1,5 @@
 //! Real files behind the disk trait. The only folder with unsafe code.
 
+pub mod data_dirs;
 pub mod files;
 mod map;

@@ -1,4 +1,6 @@
 //! Drive the machines of the kernel: locks, queues, threads; the machines decide.
 
+pub mod background;
 pub mod controller;
 pub mod metadata_log;
+pub mod partitions;

@@ -1,0 +1,101 @@
+//! Appends of clients and coordinators.
+
+use std::sync::{MutexGuard, PoisonError};
+
+use super::super::{Appended, Origin};
+use super::{Partition, State};
+use crate::kernel::log::append::AppendError;
+use crate::kernel::replica::waiters::Ends;
+use crate::types::epoch::LeaderEpoch;
+use crate::types::error_code::ErrorCode;
+use crate::types::offset::Offset;
+use crate::types::time::Now;
+use crate::wire::batch::Batch;
+
+/// `acks=all`.
+const ACKS_ALL: i16 = -1;
+
+impl Partition {
+    /// Appends a client's batch, which was checked before. Where `flush.messages` asks for it, it is durable when
+    /// this returns, which then takes as long as the disk does.
+    pub fn append(&self, batch: &Batch, acks: i16, now: Now) -> Result<Appended, ErrorCode> {
+        self.append_from(batch, Origin::CLIENT, acks, now)
+    }
+
+    /// Appends a batch of anyone's.
+    pub fn append_from(
+        &self,
+        batch: &Batch,
+        origin: Origin,
+        acks: i16,
+        now: Now,
+    ) -> Result<Appended, ErrorCode> {
+        self.check_online()?;
+        let mut state = self.lock();
+        state.leadership.check_leader(LeaderEpoch::UNKNOWN)?;
+        let config = self.config.load();
+        if acks == ACKS_ALL {
+            state.leadership.check_in_sync(config.min_insync_replicas)?;
+        }
+        let epoch = state.leadership.leader_epoch();
+        let log = state.log()?;
+        let appended = log
+            .append_from(batch, epoch, origin, now)
+            .map_err(|error| self.on_append_error(&error))?;
+        if appended.duplicate {
+            return Ok(appended);
+        }
+        let unflushed = log.log_end_offset() - log.recovery_point();
+        let must_flush = unflushed >= config.flush_messages;
+        drop(config);
+        if must_flush {
+            drop(state);
+            self.flush_past(appended.last_offset, now)?;
+            state = self.lock();
+        }
+        self.show_appended(state, batch.bytes.len() as u64);
+        Ok(appended)
+    }
+
+    fn show_appended(&self, mut state: MutexGuard<'_, State>, bytes: u64) {
+        let before = self.shown();
+        self.move_high_watermark(&mut state);
+        let after = self.publish(&mut state);
+        drop(state);
+        self.wake(before, after, bytes);
+    }
+
+    /// The ends that were published last. The mutex is held.
+    pub(super) fn shown(&self) -> Ends {
+        let offsets = self.offsets();
+        Ends {
+            log_end: offsets.log_end,
+            high_watermark: offsets.high_watermark,
+            last_stable: offsets.last_stable,
+        }
+    }
+
+    /// Returns once `offset` is durable. Of those who wait at once, one syncs for all that came before it began;
+    /// the mutex is not held meanwhile, so that others can append.
+    fn flush_past(&self, offset: Offset, now: Now) -> Result<(), ErrorCode> {
+        let turn = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_online()?;
+        if self.lock().log()?.recovery_point() <= offset {
+            self.flush(now)?;
+        }
+        drop(turn);
+        Ok(())
+    }
+
+    fn on_append_error(&self, error: &AppendError) -> ErrorCode {
+        match error {
+            AppendError::Producer(error) => {
+                tracing::debug!(partition = ?self, %error, "a batch was refused");
+                error.code()
+            }
+            AppendError::TooLarge { .. } => ErrorCode::RecordListTooLarge,
+            AppendError::Offsets { .. } | AppendError::Marker => ErrorCode::InvalidRecord,
+            AppendError::Log(error) => self.on_log_error("append to", error),
+        }
+    }
+}
