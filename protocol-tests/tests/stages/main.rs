@@ -1,0 +1,63 @@
+//! The first stages of the public "build your own Kafka" course, as its tester plays them or stricter.
+//!
+//! A stage has fixed ports (9092, 9093) and fixed paths (/tmp/server.properties, /tmp/kraft-combined-logs), so
+//! each runs in a network and under a /tmp of its own: see `place`. One seed decides all random choices; the
+//! variable `STAGES_SEED` takes another.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod answers;
+mod base;
+mod client;
+mod files;
+mod place;
+mod random;
+mod run;
+
+use place::Place;
+use random::Random;
+
+type Stage = fn(&Place, &mut Random);
+
+/// A test per stage, and the table of all in their order.
+macro_rules! stages {
+    ($( $slug:ident $title:literal $module:ident::$stage:ident; )*) => {
+        const STAGES: &[(&str, Stage)] =
+            &[ $( (concat!(stringify!($slug), " ", $title), $module::$stage), )* ];
+        mod stage {
+            $(
+                #[test]
+                fn $slug() {
+                    let name = concat!("stage::", stringify!($slug));
+                    crate::place::alone(name, |place| {
+                        let stage: crate::Stage = crate::$module::$stage;
+                        stage(place, &mut crate::Random::of(stringify!($slug)));
+                    });
+                }
+            )*
+        }
+    };
+}
+
+stages! {
+    vi6 "Bind to a port" base::bind_to_a_port;
+    nv3 "Send Correlation ID" base::send_correlation_id;
+    wa6 "Parse Correlation ID" base::parse_correlation_id;
+    nc5 "Parse API Version" base::parse_api_version;
+    pv1 "Handle ApiVersions requests" base::api_versions;
+    nh4 "Serial requests" base::serial_requests;
+    sk0 "Concurrent requests" base::concurrent_requests;
+}
+
+/// As the tester runs them: one after another on the same ports and paths, a stop and a start between them.
+#[test]
+fn all_in_their_order_on_the_same_ports() {
+    place::alone("all_in_their_order_on_the_same_ports", |place| {
+        let mut random = Random::of("all");
+        assert_eq!(STAGES.len(), 7);
+        for (title, stage) in STAGES {
+            println!("{title}");
+            stage(place, &mut random);
+        }
+    });
+}
