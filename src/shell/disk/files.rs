@@ -7,7 +7,7 @@
 use std::fs;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -21,6 +21,9 @@ use crate::wire::reply::RangeSource;
 
 /// No append has more parts than this.
 const PARTS_MAX: usize = 64;
+
+/// The mode of a file that does not change.
+const READ_ONLY: u32 = 0o400;
 
 /// The file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -115,6 +118,10 @@ impl Disk for Files {
             self.sync_directory(parent(path))?;
         }
         Ok(())
+    }
+
+    fn set_read_only(&self, path: &Path) -> io::Result<()> {
+        fs::set_permissions(path, fs::Permissions::from_mode(READ_ONLY))
     }
 
     fn create_directory(&self, path: &Path) -> io::Result<()> {

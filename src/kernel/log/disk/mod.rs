@@ -69,6 +69,9 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// Puts a small file in the place of another, whole or not at all: written beside it and renamed.
     fn replace_small(&self, path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()>;
 
+    /// Nobody writes this file any more, not even by mistake: mode 0400.
+    fn set_read_only(&self, path: &Path) -> io::Result<()>;
+
     /// Makes a directory and those above it.
     fn create_directory(&self, path: &Path) -> io::Result<()>;
 

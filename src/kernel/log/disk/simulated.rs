@@ -319,6 +319,10 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
+    fn set_read_only(&self, path: &Path) -> io::Result<()> {
+        self.open(path, OpenMode::Existing).map(|_| ())
+    }
+
     fn create_directory(&self, path: &Path) -> io::Result<()> {
         self.change(Operation::CreateDirectory(path.to_owned()))
     }

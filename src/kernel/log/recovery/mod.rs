@@ -330,12 +330,17 @@ impl<D: Disk> Log<D> {
     }
 }
 
-/// Compares the topic id in the directory; writes it where there is none, or where a crash left nothing of the file.
+/// Compares the topic id in the directory; writes it where there is none, or where a crash left only the beginning of the
+/// file, or zeros.
 fn check_topic_id<D: Disk>(disk: &D, directory: &Path, topic_id: TopicId) -> Result<(), LogError> {
     let path = directory.join(PARTITION_METADATA);
     let bytes = disk.read_small(&path, PARTITION_METADATA_BYTES_MAX)?.unwrap_or_default();
-    if bytes.iter().all(|byte| *byte == 0) {
-        return Ok(disk.write_small(&path, partition_metadata::to_text(topic_id).as_bytes())?);
+    let text = partition_metadata::to_text(topic_id);
+    if text.as_bytes() == bytes {
+        return Ok(());
+    }
+    if text.as_bytes().starts_with(&bytes) || bytes.iter().all(|byte| *byte == 0) {
+        return Ok(disk.write_small(&path, text.as_bytes())?);
     }
     let found = partition_metadata::parse(&String::from_utf8_lossy(&bytes))?;
     if found == topic_id { Ok(()) } else { Err(LogError::TopicId { expected: topic_id, found }) }

@@ -7,6 +7,7 @@
 
 pub mod loader;
 pub mod replayer;
+pub mod store;
 
 use std::io;
 
