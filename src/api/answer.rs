@@ -1,14 +1,13 @@
 //! What a handler is told about a call, and what it gives back.
 
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use kafka_protocol::protocol::StrBytes;
 
 use crate::types::time::Now;
-use crate::wire::reply::Reply;
+
+pub use crate::shell::service::Answer;
 
 /// A request's circumstances: everything but its body.
 #[derive(Clone, Debug)]
@@ -27,21 +26,6 @@ pub struct Call {
     pub peer: SocketAddr,
     /// When it came.
     pub now: Now,
-}
-
-/// An answer which is not there yet.
-pub type Waiting = Pin<Box<dyn Future<Output = Answer> + Send>>;
-
-/// What becomes of a request.
-pub enum Answer {
-    /// Nothing is sent: Produce with acks=0.
-    None,
-    /// This is sent.
-    Now(Reply),
-    /// What this resolves to is sent; answers keep the order of their requests.
-    Later(Waiting),
-    /// The connection ends, after the answers to what came before.
-    Close,
 }
 
 #[cfg(test)]

@@ -15,14 +15,7 @@ use crate::wire::frame;
 use crate::wire::guard;
 use crate::wire::reply::Reply;
 
-/// Where a frame came from.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// The name of the listener.
-    pub listener: Arc<str>,
-    /// The other end.
-    pub peer: SocketAddr,
-}
+pub use crate::shell::service::Origin;
 
 /// Answers one frame (without its length prefix).
 pub fn dispatch(ctx: &Arc<Ctx>, origin: &Origin, now: Now, frame: Bytes) -> Answer {

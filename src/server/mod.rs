@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 pub mod format;
 
+mod connections;
 mod node;
 
 use std::process::ExitCode;

@@ -5,3 +5,6 @@ pub mod disk;
 pub mod drivers;
 pub mod net;
 pub mod random;
+pub mod resources;
+pub mod service;
+pub mod tasks;

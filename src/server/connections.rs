@@ -1,0 +1,148 @@
+//! From the configuration to listeners and the rules of their connections.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::api::answer::Answer;
+use crate::api::context::Ctx;
+use crate::api::dispatch::{Origin, dispatch};
+use crate::kernel::configs::broker::BrokerConfig;
+use crate::shell::clock::Clock;
+use crate::shell::net::Settings;
+use crate::shell::net::listen::{Address, Bound, SocketOptions};
+use crate::shell::resources;
+use crate::shell::service::Service;
+
+/// More threads than this bring nothing: the sockets, not the requests, are the work.
+const THREADS_MAX: usize = 16;
+/// The share of our descriptors that connections may take; the rest is for files.
+const CONNECTIONS_SHARE_PERCENT: u64 = 75;
+/// The share of the memory that large requests may take where `queued.max.request.bytes` sets no limit.
+const QUEUED_SHARE_PERCENT: u64 = 25;
+
+/// Answers with the APIs of this node.
+pub struct Apis {
+    /// What they may touch.
+    pub ctx: Arc<Ctx>,
+    /// When a request came.
+    pub clock: Clock,
+}
+
+impl Service for Apis {
+    fn call(&self, origin: &Origin, frame: Bytes) -> Answer {
+        dispatch(&self.ctx, origin, self.clock.now(), frame)
+    }
+}
+
+/// Takes the addresses of the listeners for clients; nobody can connect yet.
+pub fn bind(config: &BrokerConfig) -> io::Result<Vec<Bound>> {
+    let options = SocketOptions {
+        send_buffer_bytes: usize::try_from(config.socket_send_buffer_bytes).ok(),
+        receive_buffer_bytes: usize::try_from(config.socket_receive_buffer_bytes).ok(),
+        backlog: config.socket_listen_backlog_size,
+    };
+    let mut bound = Vec::new();
+    for endpoint in config.broker_listeners() {
+        let address = Address {
+            name: endpoint.name.as_str().into(),
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+        };
+        bound.extend(Bound::all(&address, options)?);
+    }
+    Ok(bound)
+}
+
+/// The rules, within what the machine allows.
+pub fn settings(config: &BrokerConfig) -> Settings {
+    let count = |number: i32| usize::try_from(number).unwrap_or_default();
+    let descriptors = resources::raise_descriptors();
+    let connections = (descriptors / 100).saturating_mul(CONNECTIONS_SHARE_PERCENT).max(1);
+    let memory = resources::memory_bytes() / 100 * QUEUED_SHARE_PERCENT;
+    // One thread does what Kafka's network and request threads do together.
+    let threads = count(config.num_network_threads.max(config.num_io_threads));
+    Settings {
+        threads: resources::processors().min(threads).clamp(1, THREADS_MAX),
+        request_bytes_max: config.socket_request_max_bytes,
+        idle_max: u64::try_from(config.connections_max_idle_ms).ok().map(Duration::from_millis),
+        connections_max: count(config.max_connections)
+            .min(usize::try_from(connections).unwrap_or(usize::MAX)),
+        connections_per_ip_max: count(config.max_connections_per_ip),
+        connections_per_ip_overrides: overrides(config),
+        queued_bytes_max: u64::try_from(config.queued_max_request_bytes)
+            .ok()
+            .filter(|&bytes| bytes > 0)
+            .unwrap_or(memory)
+            .try_into()
+            .unwrap_or(usize::MAX),
+    }
+}
+
+/// A name stands for all its addresses.
+fn overrides(config: &BrokerConfig) -> BTreeMap<IpAddr, usize> {
+    let mut overrides = BTreeMap::new();
+    for (host, &limit) in &config.max_connections_per_ip_overrides {
+        let limit = usize::try_from(limit).unwrap_or_default();
+        match (host.as_str(), 0).to_socket_addrs() {
+            Ok(addresses) => {
+                overrides.extend(addresses.map(|address| (address.ip().to_canonical(), limit)));
+            }
+            Err(error) => {
+                tracing::warn!(%host, %error, "max.connections.per.ip.overrides: unknown host");
+            }
+        }
+    }
+    overrides
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::configs::layers::Texts;
+
+    fn config(keys: &[(&str, &str)]) -> BrokerConfig {
+        let fixed = [
+            ("process.roles", "broker,controller"),
+            ("node.id", "1"),
+            ("controller.quorum.voters", "1@localhost:9093"),
+            ("controller.listener.names", "CONTROLLER"),
+            ("listeners", "PLAINTEXT://localhost:0,CONTROLLER://localhost:0"),
+        ];
+        let all = fixed.iter().chain(keys).map(|&(k, v)| (k.to_owned(), v.to_owned()));
+        BrokerConfig::new(&all.collect::<Texts>()).unwrap()
+    }
+
+    #[test]
+    fn defaults_are_finite_and_keys_are_obeyed() {
+        let defaults = settings(&config(&[]));
+        assert!(defaults.connections_max < 1 << 20 && defaults.connections_max > 10);
+        assert!(defaults.queued_bytes_max as u64 <= resources::memory_bytes() / 4);
+        assert!(defaults.threads <= 8);
+        assert_eq!(defaults.request_bytes_max, 104_857_600);
+        assert_eq!(defaults.idle_max, Some(Duration::from_mins(10)));
+        let set = settings(&config(&[
+            ("max.connections", "5"),
+            ("max.connections.per.ip", "4"),
+            ("max.connections.per.ip.overrides", "127.0.0.1:3,localhost:2"),
+            ("connections.max.idle.ms", "-1"),
+            ("queued.max.request.bytes", "200000000"),
+            ("num.io.threads", "1"),
+            ("num.network.threads", "1"),
+        ]));
+        assert_eq!((set.connections_max, set.connections_per_ip_max, set.threads), (5, 4, 1));
+        assert_eq!((set.idle_max, set.queued_bytes_max), (None, 200_000_000));
+        assert_eq!(set.connections_per_ip_overrides.get(&IpAddr::from([127, 0, 0, 1])), Some(&2));
+    }
+
+    #[test]
+    fn clients_listeners_are_bound_and_the_controllers_are_not() {
+        let bound = bind(&config(&[])).unwrap();
+        assert!(bound.iter().all(|one| **one.name() == *"PLAINTEXT"));
+        assert!(!bound.is_empty());
+    }
+}
