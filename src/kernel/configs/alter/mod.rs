@@ -323,8 +323,12 @@ pub fn check_broker(
         Resource::ClusterDefault => (new, layers.dynamic_broker),
         Resource::Broker | Resource::Topic => (layers.dynamic_default, new),
     };
-    let merged = config.with_dynamic(default, broker).map_err(none)?;
-    check_threads(layers, &merged)?;
+    config.with_dynamic(default, broker).map_err(none)?;
+    let fixed = layers.fixed;
+    check_threads(
+        layers,
+        &BrokerLayers { dynamic_broker: broker, dynamic_default: default, fixed },
+    )?;
     check_allowed(own_layer(resource, layers), new)
 }
 
@@ -334,7 +338,7 @@ fn listener_base(key: &str) -> Option<&str> {
 }
 
 /// A pool of threads may at most double or halve in one step.
-fn check_threads(layers: &BrokerLayers<'_>, merged: &BrokerConfig) -> Result<(), AlterRefusal> {
+fn check_threads(layers: &BrokerLayers<'_>, merged: &BrokerLayers<'_>) -> Result<(), AlterRefusal> {
     for key in [
         "num.io.threads",
         "num.network.threads",
@@ -343,9 +347,8 @@ fn check_threads(layers: &BrokerLayers<'_>, merged: &BrokerConfig) -> Result<(),
         "background.threads",
     ] {
         let number = |text: Option<&str>| text.and_then(|text| text.trim().parse::<i64>().ok());
-        let default = BROKER.get(key).and_then(|definition| definition.default_text());
-        let new = number(merged.explicit.get(key).map(String::as_str).or(default));
-        let (Some(new), Some(now)) = (new, number(layers.value(key))) else { continue };
+        let (new, now) = (number(merged.value(key)), number(layers.value(key)));
+        let (Some(new), Some(now)) = (new, now) else { continue };
         let limit = if new < now / 2 {
             format!("value should be at least half the current value {now}")
         } else if new > now * 2 {

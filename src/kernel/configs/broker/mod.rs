@@ -185,11 +185,14 @@ impl BrokerConfig {
         if reader.errors.is_empty() { Ok(config) } else { Err(reader.errors) }
     }
 
-    /// The configuration with what was set at run time on top; later layers win.
+    /// The configuration with what was set at run time on top; later layers win. `explicit` stays what was set before
+    /// the start.
     pub fn with_dynamic(&self, default: &Texts, broker: &Texts) -> Result<Self, Vec<ConfigError>> {
         let mut texts = self.explicit.clone();
         texts.extend(default.iter().chain(broker).map(|(key, text)| (key.clone(), text.clone())));
-        Self::new(&texts)
+        let mut config = Self::new(&texts)?;
+        config.explicit.clone_from(&self.explicit);
+        Ok(config)
     }
 
     /// Whether the node has this role: `broker` or `controller`.

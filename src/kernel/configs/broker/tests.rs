@@ -193,6 +193,7 @@ fn dynamic_values_win_over_fixed_ones() {
     assert_eq!(config.with_dynamic(&default, &Texts::new()).unwrap().max_connections, 6);
     let broker = texts("max.connections", "7");
     assert_eq!(config.with_dynamic(&default, &broker).unwrap().max_connections, 7);
+    assert_eq!(config.with_dynamic(&default, &broker).unwrap().explicit, config.explicit);
     assert!(config.with_dynamic(&texts("max.connections", "x"), &Texts::new()).is_err());
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::batches::Batches;
-use super::quorum::QuorumView;
 use super::worker::{Decide, Decision, Written};
 use crate::kernel::controller::{Controller, ControllerStart, Output, Reply, Request};
 use crate::kernel::metadata::changes::Changes;
 use crate::kernel::metadata::delta::Delta;
 use crate::kernel::metadata::image::{Image, Provenance};
 use crate::kernel::metadata::snapshot::snapshot_records;
+use crate::kernel::raft::view::QuorumView;
 use crate::shell::random::random_bytes;
 use crate::types::offset::Offset;
 use crate::types::time::Now;
@@ -87,8 +87,8 @@ impl<P: Publish> Decide for Decider<P> {
     fn publish(&mut self, now: Now, quorum: QuorumView) {
         let (image, changes) = self.controller.publish(Provenance {
             offset: Offset(quorum.high_watermark.0 - 1),
-            epoch: quorum.epoch,
-            timestamp: quorum.last_append,
+            epoch: quorum.leader_epoch,
+            timestamp: now.wall,
         });
         self.published = Arc::clone(&image);
         self.publisher.publish(Publication { image, changes, quorum, now });

@@ -6,30 +6,30 @@ use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::raft::machine::{Raft, RaftError, RaftStart, VotersOrigin};
 use crate::kernel::raft::quorum_state::QuorumState;
 use crate::kernel::raft::snapshot_retention::SnapshotLimits;
+use crate::kernel::raft::view::{QuorumView, ReplicaView};
 use crate::kernel::raft::voters::{Endpoint, ReplicaKey, Voter, VoterSet};
 use crate::shell::drivers::metadata_log::loader::Loaded;
-use crate::types::epoch::LeaderEpoch;
 use crate::types::ids::{DirectoryId, NodeId};
 use crate::types::offset::Offset;
 use crate::types::time::Timestamp;
 
-/// The quorum as everyone else may see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QuorumView {
-    /// Who leads, as far as this node knows.
-    pub leader: Option<NodeId>,
-    /// The latest epoch.
-    pub epoch: LeaderEpoch,
-    /// Everything below is committed.
-    pub high_watermark: Offset,
-    /// The offset of the next record of this node's log.
-    pub log_end: Offset,
-    /// When the last batch was appended.
-    pub last_append: Timestamp,
-    /// The level of `kraft.version`.
-    pub kraft_version: i16,
-    /// The voters, and where their controllers listen.
-    pub voters: VoterSet,
+/// The quorum as others may see it, from its only voter. `log_end` is the end of this node's log.
+pub fn view(raft: &Raft, log_end: Offset) -> QuorumView {
+    let replica = |voter: &Voter| ReplicaView {
+        key: voter.key,
+        log_end_offset: log_end,
+        last_fetch: Timestamp::NONE,
+        last_caught_up: Timestamp::NONE,
+        endpoints: voter.endpoints.iter().map(|(name, it)| (name.clone(), it.clone())).collect(),
+    };
+    QuorumView {
+        leader_id: raft.leader().unwrap_or(NodeId::NONE),
+        leader_epoch: raft.epoch(),
+        high_watermark: raft.high_watermark().unwrap_or(Offset::UNKNOWN),
+        kraft_version: raft.kraft_version(),
+        voters: raft.voters().0.values().map(replica).collect(),
+        observers: Vec::new(),
+    }
 }
 
 /// This node as a voter.
@@ -100,6 +100,7 @@ pub fn idle_interval(config: &BrokerConfig) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::epoch::LeaderEpoch;
 
     const DIRECTORY: &str = "5EIy9FEKQM-dukS631KzBw";
 

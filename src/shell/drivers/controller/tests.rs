@@ -8,10 +8,10 @@ use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::controller::{ControllerStart, Reply, Request};
 use crate::kernel::raft::machine::{Raft, RaftStart, VotersOrigin};
 use crate::kernel::raft::snapshot_id::SnapshotId;
+use crate::kernel::raft::view::QuorumView;
 use crate::kernel::raft::voters::{Endpoint, VoterSet};
 use crate::shell::drivers::controller::decider::{Decider, Publication};
 use crate::shell::drivers::controller::handle::{Call, Message};
-use crate::shell::drivers::controller::quorum::QuorumView;
 use crate::shell::drivers::metadata_log::loader::{Loader, Replay};
 use crate::shell::drivers::metadata_log::replayer::Replayer;
 use crate::types::epoch::{BrokerEpoch, LeaderEpoch};
@@ -77,11 +77,12 @@ impl Decide for Texts {
         (!self.farewell.is_empty()).then(|| written(self.farewell.remove(0)))
     }
 
-    fn publish(&mut self, now: Now, quorum: QuorumView) {
-        assert_eq!(quorum.log_end, quorum.high_watermark);
-        assert_eq!((quorum.last_append, quorum.leader), (now.wall, Some(NodeId(1))));
+    fn publish(&mut self, _now: Now, quorum: QuorumView) {
+        assert_eq!((quorum.leader_id, quorum.voters.len()), (NodeId(1), 1));
+        assert_eq!(quorum.voters[0].log_end_offset, quorum.high_watermark);
+        assert_eq!(quorum.voters[0].endpoints[0].0, "CONTROLLER");
         let last = quorum.high_watermark.0 - 1;
-        self.diary.note(format!("publish {last} of {}", quorum.epoch.0));
+        self.diary.note(format!("publish {last} of {}", quorum.leader_epoch.0));
     }
 
     fn snapshot(&self) -> Vec<Bytes> {

@@ -12,12 +12,13 @@ use tokio::sync::oneshot;
 
 use super::batches::Batches;
 use super::handle::{Call, Message};
-use super::quorum::QuorumView;
+use super::quorum;
 use crate::kernel::raft::batches as encoded;
 use crate::kernel::raft::checkpoint::Checkpoint;
 use crate::kernel::raft::control::ControlRecord;
 use crate::kernel::raft::machine::{Effect, NotLeader, Raft};
 use crate::kernel::raft::snapshot_id::SnapshotId;
+use crate::kernel::raft::view::QuorumView;
 use crate::shell::clock::Clock;
 use crate::shell::drivers::metadata_log::MetadataStore;
 use crate::types::error_code::ErrorCode;
@@ -69,8 +70,8 @@ pub trait Decide: Send {
     /// What this node writes when it leaves, one step at a time.
     fn leave(&mut self, now: Now, next: Offset) -> Option<Written>;
 
-    /// Everything decided so far is durable, up to the high watermark of `quorum`. All parts of the node learn it
-    /// before this returns.
+    /// Everything decided so far is durable, up to the high watermark of `quorum`; the last of it was appended `now`.
+    /// All parts of the node learn it before this returns.
     fn publish(&mut self, now: Now, quorum: QuorumView);
 
     /// The published image as the values of a snapshot.
@@ -232,18 +233,8 @@ impl<D: Decide, S: MetadataStore> Worker<D, S> {
     fn write_and_publish(&mut self, batches: Batches, now: Now) -> Result<(), Fatal> {
         let before = self.raft.high_watermark();
         self.write(batches, now)?;
-        if let Some(high_watermark) =
-            self.raft.high_watermark().filter(|mark| Some(*mark) != before)
-        {
-            let quorum = QuorumView {
-                leader: self.raft.leader(),
-                epoch: self.raft.epoch(),
-                high_watermark,
-                log_end: self.store.end_offset(),
-                last_append: self.appended_wall,
-                kraft_version: self.raft.kraft_version(),
-                voters: self.raft.voters().clone(),
-            };
+        if self.raft.high_watermark() != before {
+            let quorum = quorum::view(&self.raft, self.store.end_offset());
             self.decider.publish(now, quorum);
         }
         Ok(())
