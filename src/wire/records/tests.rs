@@ -65,6 +65,8 @@ fn apaches_logs_read_and_are_written_the_same() {
     check_log(include_bytes!("testdata/apache-4.3.1.log"), 30, 44);
     check_log(include_bytes!("testdata/apache-4.3.1-killed.log"), 30, 34);
     check_log(include_bytes!("testdata/apache-4.3.1.bootstrap.checkpoint"), 30, 6);
+    check_log(include_bytes!("testdata/apache-4.3.1-all-parts.log"), 30, 32);
+    check_log(include_bytes!("testdata/apache-4.3.1-all-parts.147.checkpoint"), 30, 20);
 }
 
 #[test]
