@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod disk;
 pub mod drivers;
+pub mod log_output;
 pub mod net;
 pub mod random;
 pub mod resources;
