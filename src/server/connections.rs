@@ -62,7 +62,7 @@ pub fn bind(config: &BrokerConfig) -> io::Result<Vec<Bound>> {
 pub fn settings(config: &BrokerConfig) -> Settings {
     let count = |number: i32| usize::try_from(number).unwrap_or_default();
     let descriptors = resources::raise_descriptors();
-    let connections = (descriptors / 100).saturating_mul(CONNECTIONS_SHARE_PERCENT).max(1);
+    let connections = (descriptors.saturating_mul(CONNECTIONS_SHARE_PERCENT) / 100).max(1);
     let memory = resources::memory_bytes() / 100 * QUEUED_SHARE_PERCENT;
     // One thread does what Kafka's network and request threads do together.
     let threads = count(config.num_network_threads.max(config.num_io_threads));

@@ -107,3 +107,26 @@ fn accept_now(listener: &TcpListener) -> Result<(TcpStream, SocketAddr), Errno> 
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     Ok((socket.into(), peer))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_descriptor_a_client_is_closed_rather_than_left_waiting() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let to = listener.local_addr().unwrap();
+        let limits = Arc::new(Limits::new(9, 9, BTreeMap::new()));
+        let mut acceptor = Acceptor::new(listener, "T".into(), limits, Dealer::new(&[])).unwrap();
+        for _ in 0..3 {
+            let mut client = TcpStream::connect(to).unwrap();
+            acceptor.turn_away().await;
+            assert_eq!(client.read(&mut [0]).unwrap(), 0);
+            assert!(acceptor.spare.is_some());
+        }
+    }
+}

@@ -215,3 +215,39 @@ impl<S: Service> Floor<S> {
         self.tasks.stop().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+    use crate::shell::net::limits::Limits;
+
+    #[tokio::test]
+    async fn connections_go_to_the_thread_with_the_fewest() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = listener.local_addr().unwrap();
+        let limits = Arc::new(Limits::new(99, 99, BTreeMap::new()));
+        let (mut inboxes, mut threads) = (Vec::new(), Vec::new());
+        for load in [0, 2, 0] {
+            let (inbox, messages) = unbounded_channel();
+            inboxes.push(messages);
+            threads.push((inbox, Arc::new(AtomicUsize::new(load))));
+        }
+        let mut dealer = Dealer { threads: threads.into(), turn: 0 };
+        let dealt = |dealer: &Dealer| {
+            dealer.threads.iter().map(|(_, load)| load.load(Relaxed)).collect::<Vec<_>>()
+        };
+        for expected in
+            [[0, 2, 1], [1, 2, 1], [2, 2, 1], [2, 2, 2], [2, 2, 3], [3, 2, 3], [3, 3, 3]]
+        {
+            let stream = TcpStream::connect(peer).unwrap();
+            let slot = limits.slot().await;
+            let place = limits.place(slot, Ipv4Addr::LOCALHOST.into()).unwrap();
+            dealer.deal(stream, Origin { listener: "T".into(), peer }, place);
+            assert_eq!(dealt(&dealer), expected);
+        }
+        assert_eq!(inboxes.iter().map(UnboundedReceiver::len).collect::<Vec<_>>(), [3, 1, 3]);
+    }
+}
