@@ -25,7 +25,8 @@ use crate::Dice;
 pub fn log_files(data: &[u8]) {
     let mut dice = Dice(data);
     let kind = dice.u8() % 10;
-    let base = Offset((dice.u64() >> 1) as i64);
+    // No file of a segment has a name above that.
+    let base = file_names::LAST_SEGMENT_OFFSET.min(Offset((dice.u64() >> 1) as i64));
     let target = Offset((dice.u64() >> 1) as i64);
     let bytes = dice.rest();
     match kind {

@@ -7,10 +7,12 @@
 #![expect(clippy::expect_used, reason = "a broken promise is what a fuzzer looks for")]
 
 mod files;
+mod logs;
 mod records;
 mod requests;
 
 pub use files::{log_files, raft_files};
+pub use logs::log_recovery;
 pub use records::{batch_check, compression, metadata_record, record_walk};
 pub use requests::{fetch, frame, produce, request};
 
@@ -29,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("metadata_record", metadata_record),
     ("log_files", log_files),
     ("raft_files", raft_files),
+    ("log_recovery", log_recovery),
 ];
 
 /// Takes numbers off the front of the fuzzer's bytes; zero where there are none left.

@@ -95,15 +95,20 @@ impl FileFate {
     }
 }
 
+/// The last offset at which a segment can begin: one that began later would have offsets that do not exist.
+pub const LAST_SEGMENT_OFFSET: Offset = Offset(i64::MAX - i32::MAX as i64 - 1);
+
 impl SegmentFile {
     /// Reads a name; none if it is not a segment's file.
     pub fn parse(name: &str) -> Option<Self> {
         let (digits, rest) = name.split_at_checked(OFFSET_DIGITS)?;
-        let offset = parse_digits(digits)?;
+        let offset = Offset(parse_digits(digits)?);
         let of = |fate: FileFate| {
             let suffix = rest.strip_suffix(fate.suffix())?;
             let kind = FileKind::ALL.into_iter().find(|kind| kind.suffix() == suffix)?;
-            Some(Self { offset: Offset(offset), kind, fate })
+            // The name of a snapshot says where a log ended, not where something begins.
+            let is_offset = kind == FileKind::ProducerSnapshot || offset <= LAST_SEGMENT_OFFSET;
+            is_offset.then_some(Self { offset, kind, fate })
         };
         [FileFate::Live, FileFate::Deleted, FileFate::Cleaned, FileFate::Swap]
             .into_iter()
@@ -247,6 +252,9 @@ mod tests {
             "0000000000000000000.log",
             "+0000000000000000001.log",
             "99999999999999999999.log",
+            // Offsets in it would overflow; found by the fuzzer.
+            "09223372034707292160.log",
+            "09223372036854775807.index",
             "00000000000000000000-0000000000.checkpoint",
         ] {
             assert_eq!(SegmentFile::parse(name), None, "{name}");
