@@ -10,6 +10,7 @@ use crate::kernel::controller::{Reply, Request};
 use crate::kernel::metadata::image::Image;
 use crate::kernel::raft::view::QuorumView;
 use crate::shell::drivers::controller::handle::Handle;
+use crate::shell::drivers::partitions::Partitions;
 use crate::types::ids::NodeId;
 
 /// Who this node is; none of it changes while it runs.
@@ -26,13 +27,15 @@ pub struct Ctx {
     /// Who it is.
     pub node: NodeInfo,
     /// The published metadata. Everything in it is on disk, and the partitions of this node have seen it.
-    pub image: ArcSwap<Image>,
+    pub image: Arc<ArcSwap<Image>>,
     /// The configuration with what is set at run time.
-    pub config: ArcSwap<BrokerConfig>,
+    pub config: Arc<ArcSwap<BrokerConfig>>,
+    /// The quorum of the metadata log.
+    pub quorum: Arc<ArcSwap<QuorumView>>,
     /// The door to the controller.
     pub controller: Handle<Request, Reply>,
-    /// The quorum of the metadata log, as far as this node knows.
-    pub quorum: ArcSwap<QuorumView>,
+    /// The partitions of this node.
+    pub partitions: Arc<Partitions>,
     /// The topics in the making because a client asked for their metadata.
     pub auto_creation: AutoCreation,
 }

@@ -12,6 +12,7 @@ use crate::api::answer::Answer;
 use crate::api::context::Ctx;
 use crate::api::dispatch::{Origin, dispatch};
 use crate::kernel::configs::broker::BrokerConfig;
+use crate::kernel::configs::listeners::Endpoint;
 use crate::shell::clock::Clock;
 use crate::shell::net::Settings;
 use crate::shell::net::listen::{Address, Bound, SocketOptions};
@@ -39,21 +40,45 @@ impl Service for Apis {
     }
 }
 
-/// Takes the addresses of the listeners for clients; nobody can connect yet.
-pub fn bind(config: &BrokerConfig) -> io::Result<Vec<Bound>> {
+/// The addresses of this node, taken. Nobody can connect yet, and no other node can have them.
+#[derive(Debug)]
+pub struct BoundListeners {
+    /// Where clients will connect.
+    pub clients: Vec<Bound>,
+    /// The controller's. This version has no other nodes that could ask there, so nothing listens on them.
+    controllers: Vec<Bound>,
+}
+
+impl BoundListeners {
+    /// The port of a listener; 0 if there is no such listener.
+    pub fn port(&self, name: &str) -> u16 {
+        let all = self.clients.iter().chain(&self.controllers);
+        let mut of_name = all.filter(|bound| **bound.name() == *name);
+        of_name.next().map_or(0, |bound| bound.address().port())
+    }
+}
+
+/// Takes the addresses of all listeners.
+pub fn bind(config: &BrokerConfig) -> io::Result<BoundListeners> {
     let options = SocketOptions {
         send_buffer_bytes: usize::try_from(config.socket_send_buffer_bytes).ok(),
         receive_buffer_bytes: usize::try_from(config.socket_receive_buffer_bytes).ok(),
         backlog: config.socket_listen_backlog_size,
     };
-    let mut bound = Vec::new();
-    for endpoint in config.broker_listeners() {
+    let take = |endpoint: &Endpoint| {
         let address = Address {
             name: endpoint.name.as_str().into(),
             host: endpoint.host.clone(),
             port: endpoint.port,
         };
-        bound.extend(Bound::all(&address, options)?);
+        Bound::all(&address, options)
+    };
+    let mut bound = BoundListeners { clients: Vec::new(), controllers: Vec::new() };
+    for endpoint in config.broker_listeners() {
+        bound.clients.extend(take(endpoint)?);
+    }
+    for endpoint in config.controller_listeners() {
+        bound.controllers.extend(take(endpoint)?);
     }
     Ok(bound)
 }
@@ -140,9 +165,11 @@ mod tests {
     }
 
     #[test]
-    fn clients_listeners_are_bound_and_the_controllers_are_not() {
+    fn listeners_are_bound_those_of_clients_apart() {
         let bound = bind(&config(&[])).unwrap();
-        assert!(bound.iter().all(|one| **one.name() == *"PLAINTEXT"));
-        assert!(!bound.is_empty());
+        assert!(bound.clients.iter().all(|one| **one.name() == *"PLAINTEXT"));
+        assert_eq!(bound.port("PLAINTEXT"), bound.clients[0].address().port());
+        assert_ne!(bound.port("CONTROLLER"), 0);
+        assert_eq!(bound.port("OTHER"), 0);
     }
 }

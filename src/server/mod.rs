@@ -5,6 +5,7 @@ pub mod config;
 pub mod format;
 
 mod connections;
+mod logging;
 mod node;
 
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! What this machine, or the container around us, lets us have.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::system::sysinfo;
+use rustix::system::{sysinfo, uname};
 
 /// Where a container's limit stands (cgroup 2).
 const CONTAINER_MEMORY: &str = "/sys/fs/cgroup/memory.max";
@@ -30,6 +30,12 @@ pub fn raise_descriptors() -> u64 {
     granted.current.unwrap_or(UNLIMITED_DESCRIPTORS)
 }
 
+/// What this machine calls itself.
+pub fn host_name() -> String {
+    let name = uname();
+    name.nodename().to_string_lossy().into_owned()
+}
+
 /// On how many processors we may run at once.
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -44,5 +50,6 @@ mod tests {
         assert!(memory_bytes() > 16 << 20);
         assert!(raise_descriptors() >= 64);
         assert!(processors() >= 1);
+        assert!(!host_name().is_empty());
     }
 }

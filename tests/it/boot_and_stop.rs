@@ -49,10 +49,12 @@ impl Drop for Node {
 fn api_versions_is_answered_and_lists_itself() {
     let node = Node::start();
     let answer = node.ask(&[0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff]);
-    assert_eq!(answer, [0, 0, 0, 7, 0, 0, 0, 0, 0, 1, 0, 18, 0, 0, 0, 4]);
-    // Version 4 has a flexible body but the old response header (KIP-511).
+    assert_eq!(answer[..6], [0, 0, 0, 7, 0, 0]);
+    assert!(answer.windows(6).any(|row| row == [0, 18, 0, 0, 0, 4]), "{answer:?}");
+    // Version 4 has a flexible body but the old response header (KIP-511): no tags before the error.
     let answer = node.ask(&[0, 18, 0, 4, 0, 0, 0, 8, 0xff, 0xff, 0, 2, b'a', 2, b'1', 0]);
-    assert_eq!(answer, [0, 0, 0, 8, 0, 0, 2, 0, 18, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(answer[..6], [0, 0, 0, 8, 0, 0]);
+    assert!(answer.windows(7).any(|row| row == [0, 18, 0, 0, 0, 4, 0]), "{answer:?}");
 }
 
 #[test]

@@ -4,3 +4,4 @@ pub mod background;
 pub mod controller;
 pub mod metadata_log;
 pub mod partitions;
+pub mod publisher;

@@ -232,15 +232,21 @@ async fn what_is_missing_the_controller_is_asked_for_once() {
     use crate::kernel::controller::Request;
     use crate::kernel::raft::view::QuorumView;
     use crate::shell::drivers::controller::handle::{Handle, Message};
+    use crate::shell::drivers::partitions::Partitions;
+    use crate::types::time::Now;
     use arc_swap::ArcSwap;
 
     let (queue, requests) = std::sync::mpsc::channel();
+    let config = config(&[("num.partitions", "7")]);
+    let partitions = Partitions::open(NodeId(1), config.clone(), Vec::new(), Now::default());
+    let partitions = partitions.unwrap();
     let ctx = Arc::new(Ctx {
         node: NodeInfo { node_id: NodeId(1), cluster_id: Arc::from("cluster") },
-        image: ArcSwap::from_pointee(cluster()),
-        config: ArcSwap::from_pointee(config(&[("num.partitions", "7")])),
+        image: Arc::new(ArcSwap::from_pointee(cluster())),
+        config: Arc::new(ArcSwap::from_pointee(config.clone())),
         controller: Handle::new(queue),
-        quorum: ArcSwap::from_pointee(QuorumView::default()),
+        quorum: Arc::new(ArcSwap::from_pointee(QuorumView::default())),
+        partitions: Arc::new(partitions),
         auto_creation: AutoCreation::default(),
     });
     let call = Call::for_test(3, 9);
