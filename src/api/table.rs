@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::answer::{Answer, Call};
 use super::api_versions;
-use super::cluster::{describe_cluster, describe_topic_partitions, metadata};
+use super::cluster::{describe_cluster, describe_quorum, describe_topic_partitions, metadata};
 use super::context::Ctx;
 
 /// How a request is handled: decode, act, encode.
@@ -54,6 +54,7 @@ pub const API_VERSIONS: i16 = 18;
 pub const ROWS: &[Row] = rows! {
     3 Metadata 0..=13 |ctx, call, body| metadata::handle(ctx, &call, body);
     18 ApiVersions 0..=4 |ctx, call, body| api_versions::answer(ctx, &call, body);
+    55 DescribeQuorum 0..=2 |ctx, call, body| describe_quorum::handle(ctx, &call, body);
     60 DescribeCluster 0..=2 |ctx, call, body| describe_cluster::handle(ctx, &call, body);
     75 DescribeTopicPartitions 0..=0 |ctx, call, body| {
         describe_topic_partitions::handle(ctx, &call, body)

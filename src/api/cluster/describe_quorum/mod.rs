@@ -1,7 +1,8 @@
 //! DescribeQuorum (55), versions 0–2: who leads the metadata log, and how far the others are.
 //!
 //! 0: KIP-595. 1: KIP-836, when replicas last fetched and were last caught up. 2: KIP-853, directories and endpoints.
-//! The one partition that can be asked for is that of the metadata log. Deviations from Apache Kafka: none.
+//! The one partition that can be asked for is that of the metadata log. Deviation from Apache Kafka: who does not lead
+//! says so and does not pass the question on, since it leads or there is no other.
 
 use std::sync::Arc;
 
