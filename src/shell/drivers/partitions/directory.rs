@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::kernel::log::clean_shutdown::{self, CLEAN_SHUTDOWN, CLEAN_SHUTDOWN_BYTES_MAX};
 use crate::kernel::log::disk::{Disk as _, Durability};
@@ -26,6 +27,9 @@ pub struct LogDirectory {
     path: PathBuf,
     id: DirectoryId,
     offline: AtomicBool,
+    /// Held from when the lines of a checkpoint are collected until they are written: two writers at once would
+    /// spoil the file, and the slower one would bring back what is gone.
+    checkpoints: Mutex<()>,
     /// Partitions that lie in it; new ones go where there are fewest.
     partitions: AtomicUsize,
 }
@@ -49,7 +53,7 @@ impl LogDirectory {
     /// The directory at `path`; nothing is read yet.
     pub const fn new(path: PathBuf, id: DirectoryId) -> Self {
         let (offline, partitions) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { path, id, offline, partitions }
+        Self { path, id, offline, checkpoints: Mutex::new(()), partitions }
     }
 
     /// Where it is.
@@ -78,6 +82,11 @@ impl LogDirectory {
     /// Notes the failure of an operation on it; none is left then.
     pub fn failing<T, E: std::fmt::Display>(&self, doing: &str, result: Result<T, E>) -> Option<T> {
         result.inspect_err(|error| self.fail(doing, error)).ok()
+    }
+
+    /// To be held while a checkpoint is made.
+    pub fn checkpoint_turn(&self) -> MutexGuard<'_, ()> {
+        self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many partitions lie in it.

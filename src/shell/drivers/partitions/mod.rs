@@ -40,12 +40,16 @@ use self::settings::Inherited;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::log::file_names::{DirectoryFate, PartitionDirectory};
 use crate::shell::disk::data_dirs::list_directories;
+use crate::shell::resources::raise_descriptors;
 use crate::types::epoch::BrokerEpoch;
 use crate::types::ids::{DirectoryId, NodeId, PartitionId, TopicId, TopicName};
 use crate::types::seeded_map::SeededMap;
 use crate::types::time::{Mono, Now};
 
 type Key = (TopicId, PartitionId);
+
+/// Of the files that the process may have open, this part is the logs'; the others are connections.
+const LOGS_SHARE: u64 = 2;
 
 /// See the module.
 pub struct Partitions {
@@ -56,6 +60,8 @@ pub struct Partitions {
     by_key: RwLock<SeededMap<Key, Arc<Partition>>>,
     control: Mutex<Control>,
     schedule: Mutex<Schedule>,
+    /// Above so many open files, those of idle partitions are closed.
+    open_files_max: usize,
     /// The first image was applied: what is on the disk is known.
     is_started: AtomicBool,
 }
@@ -147,6 +153,7 @@ impl Partitions {
             by_key: RwLock::default(),
             control: Mutex::new(control),
             schedule: Mutex::new(schedule),
+            open_files_max: (raise_descriptors() / LOGS_SHARE) as usize,
             is_started: AtomicBool::new(false),
         })
     }

@@ -32,7 +32,7 @@ enum Task {
     Retention,
     /// Forgets silent producers.
     Producers,
-    /// Removes what was given up a while ago.
+    /// Removes what was given up a while ago, and closes files that are not in use if too many are open.
     Removals,
 }
 
@@ -135,6 +135,7 @@ impl Partitions {
             Task::Removals => {
                 each(partitions, |partition| partition.remove_due_files(now));
                 self.remove_the_doomed(now);
+                self.close_idle_files(partitions);
             }
         }
     }
@@ -156,6 +157,7 @@ impl Partitions {
     /// Writes down the high watermarks, where they are others than last time.
     pub(super) fn checkpoint_high_watermarks(&self, always: bool) {
         for (index, directory) in self.online() {
+            let turn = directory.checkpoint_turn();
             let lines = self.lines_of(directory);
             let content = content_hash(&lines);
             let mut schedule = lock(&self.schedule);
@@ -172,6 +174,7 @@ impl Partitions {
             });
             let written = directory.write(REPLICATION_CHECKPOINT, lines);
             directory.failing("write high watermarks to", written);
+            drop(turn);
         }
     }
 
@@ -182,6 +185,7 @@ impl Partitions {
     }
 
     pub(super) fn checkpoint_recovery_points_of(&self, directory: &Arc<LogDirectory>) {
+        let turn = directory.checkpoint_turn();
         let lines = self.lines_of(directory);
         for (partition, _) in &lines {
             partition.note_checkpointed(true);
@@ -191,6 +195,7 @@ impl Partitions {
         });
         let written = directory.write(RECOVERY_POINT_CHECKPOINT, lines);
         directory.failing("write recovery points to", written);
+        drop(turn);
     }
 
     pub(super) fn checkpoint_log_starts(&self) {
@@ -200,6 +205,7 @@ impl Partitions {
     }
 
     pub(super) fn checkpoint_log_starts_of(&self, directory: &Arc<LogDirectory>) {
+        let turn = directory.checkpoint_turn();
         let lines = self.lines_of(directory);
         let lines: Vec<_> = lines
             .iter()
@@ -210,6 +216,7 @@ impl Partitions {
             .collect();
         let written = directory.write(LOG_START_CHECKPOINT, lines.into_iter());
         directory.failing("write log starts to", written);
+        drop(turn);
     }
 
     fn online(&self) -> impl Iterator<Item = (usize, &Arc<LogDirectory>)> {
@@ -227,6 +234,16 @@ impl Partitions {
             (&left.topic, left.id).cmp(&(&right.topic, right.id))
         });
         lines
+    }
+
+    /// Where more files are open than may be, those of partitions that nobody has used since the last time are
+    /// closed: they are opened again when they are needed.
+    fn close_idle_files(&self, partitions: &[Arc<Partition>]) {
+        let open: usize = partitions.iter().map(|partition| partition.open_files()).sum();
+        let must_close = open > self.open_files_max;
+        for partition in partitions {
+            partition.pass_idle(must_close);
+        }
     }
 
     fn remove_the_doomed(&self, now: Now) {

@@ -1,5 +1,6 @@
 //! Appends of clients and coordinators.
 
+use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
 use super::super::{Appended, Origin};
@@ -39,6 +40,7 @@ impl Partition {
         }
         let epoch = state.leadership.leader_epoch();
         let log = state.log()?;
+        self.used.store(true, Ordering::Relaxed);
         let appended = log
             .append_from(batch, epoch, origin, now)
             .map_err(|error| self.on_append_error(&error))?;

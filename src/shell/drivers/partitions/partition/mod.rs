@@ -46,6 +46,8 @@ pub struct Partition {
     /// How many entries `waiters` has, so that an append need not lock it for nothing.
     waiting: AtomicUsize,
     waiters: Mutex<Waiters<Waiter>>,
+    /// Appended to or read since the last look.
+    used: AtomicBool,
     /// Whether a checkpoint of the directory speaks of it.
     checkpointed: AtomicBool,
     /// Held while a flush runs for those who were promised one, so that the next covers all who came meanwhile.
@@ -130,6 +132,7 @@ impl Partition {
             published: Published::default(),
             waiting: AtomicUsize::new(0),
             waiters: Mutex::default(),
+            used: AtomicBool::new(false),
             checkpointed: AtomicBool::new(false),
             flushing: Mutex::default(),
             state: Mutex::new(State { store, leadership, flushed_at: now }),

@@ -1,5 +1,7 @@
 //! Reads of consumers.
 
+use std::sync::atomic::Ordering;
+
 use smallvec::SmallVec;
 
 use super::super::{Isolation, ReadAnswer, ReadSpec};
@@ -35,6 +37,7 @@ impl Partition {
                 return Ok(answer);
             }
         }
+        self.used.store(true, Ordering::Relaxed);
         let plan = plan(log, spec, ends).map_err(|error| self.on_read_error(&error))?;
         if let Some(aborted) = answer.aborted.as_mut().filter(|_| plan.size_bytes > 0) {
             let found = log.aborted_transactions(spec.offset, plan.upper_bound);

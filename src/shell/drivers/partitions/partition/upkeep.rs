@@ -157,6 +157,22 @@ impl Partition {
         Ok(())
     }
 
+    /// How many files it holds open.
+    pub(in super::super) fn open_files(&self) -> usize {
+        self.lock().log().map_or(0, |log| log.open_files())
+    }
+
+    /// Looks whether it was used since the last look; closes its files if it was not and `must_close` asks for it.
+    pub(in super::super) fn pass_idle(&self, must_close: bool) {
+        let was_used = self.used.swap(false, Ordering::Relaxed);
+        if must_close
+            && !was_used
+            && let Ok(log) = self.lock().log()
+        {
+            log.release();
+        }
+    }
+
     /// Closes the log in order, for a start that recovers nothing.
     pub(in super::super) fn close(&self) -> Result<(), ErrorCode> {
         self.check_online()?;

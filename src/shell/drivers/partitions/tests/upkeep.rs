@@ -100,6 +100,25 @@ fn flush_ms_makes_appends_durable_in_time() {
 }
 
 #[test]
+fn files_of_idle_partitions_are_closed_when_too_many_are_open() {
+    let mut node = Node::with_topic();
+    node.create("b", 2, 1);
+    node.append(1);
+    node.append(2);
+    let open = |node: &Node| [1, 2].map(|number| node.partition(number).open_files());
+    node.pass(5000);
+    node.partitions.on_time(node.now);
+    assert_eq!(open(&node), [1, 1]);
+    node.partitions.open_files_max = 1;
+    node.append(2);
+    node.pass(5000);
+    node.partitions.on_time(node.now);
+    assert_eq!(open(&node), [0, 1], "one was in use");
+    assert_eq!(read(&node.partition(1), 0), [0]);
+    assert_eq!(node.append(1).base_offset, Offset(1));
+}
+
+#[test]
 fn silent_producers_are_forgotten() {
     let mut node = Node::with_topic();
     let partition = node.partition(1);
