@@ -8,5 +8,6 @@ pub mod configs;
 pub mod context;
 pub mod data;
 pub mod dispatch;
+pub mod forward;
 pub mod table;
 pub mod topics;

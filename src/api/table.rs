@@ -9,8 +9,14 @@ use bytes::Bytes;
 
 use super::answer::{Answer, Call};
 use super::api_versions;
-use super::cluster::{describe_cluster, describe_quorum, describe_topic_partitions, metadata};
+use super::cluster::{
+    describe_cluster, describe_quorum, describe_topic_partitions, metadata, update_features,
+};
+use super::configs::{
+    alter_configs, describe_configs, incremental_alter_configs, list_config_resources,
+};
 use super::context::Ctx;
+use super::topics::{create_partitions, create_topics, delete_topics};
 
 /// How a request is handled: decode, act, encode.
 pub type Handler = fn(&Arc<Ctx>, Call, Bytes) -> Answer;
@@ -54,8 +60,18 @@ pub const API_VERSIONS: i16 = 18;
 pub const ROWS: &[Row] = rows! {
     3 Metadata 0..=13 |ctx, call, body| metadata::handle(ctx, &call, body);
     18 ApiVersions 0..=4 |ctx, call, body| api_versions::answer(ctx, &call, body);
+    19 CreateTopics 2..=7 create_topics::handle;
+    20 DeleteTopics 1..=6 delete_topics::handle;
+    32 DescribeConfigs 1..=4 |ctx, call, body| describe_configs::handle(ctx, &call, body);
+    33 AlterConfigs 0..=2 alter_configs::handle;
+    37 CreatePartitions 0..=3 create_partitions::handle;
+    44 IncrementalAlterConfigs 0..=1 incremental_alter_configs::handle;
     55 DescribeQuorum 0..=2 |ctx, call, body| describe_quorum::handle(ctx, &call, body);
+    57 UpdateFeatures 0..=2 update_features::handle;
     60 DescribeCluster 0..=2 |ctx, call, body| describe_cluster::handle(ctx, &call, body);
+    74 ListConfigResources 0..=1 |ctx, call, body| {
+        list_config_resources::handle(ctx, &call, body)
+    };
     75 DescribeTopicPartitions 0..=0 |ctx, call, body| {
         describe_topic_partitions::handle(ctx, &call, body)
     };

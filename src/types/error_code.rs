@@ -173,6 +173,12 @@ impl ErrorCode {
         self as i16
     }
 
+    /// The error of that number; none if there is no such error.
+    pub fn from_code(code: i16) -> Option<Self> {
+        let index = Self::ALL.binary_search_by_key(&code, |error| error.code()).ok()?;
+        Self::ALL.get(index).copied()
+    }
+
     /// Whether this is the code of success.
     pub const fn is_none(self) -> bool {
         matches!(self, Self::None)
@@ -201,8 +207,10 @@ mod tests {
         for error in ErrorCode::ALL.iter().filter(|error| !error.is_none()) {
             let theirs = ResponseError::try_from_code(error.code()).unwrap();
             assert_eq!(theirs.code(), error.code());
+            assert_eq!(ErrorCode::from_code(error.code()), Some(*error));
             assert_eq!(format!("{theirs:?}"), error.name());
         }
         assert_eq!(ErrorCode::ALL.len(), 135);
+        assert_eq!((ErrorCode::from_code(-2), ErrorCode::from_code(134)), (None, None));
     }
 }

@@ -8,4 +8,5 @@ pub mod describe_cluster;
 pub mod describe_quorum;
 pub mod describe_topic_partitions;
 pub mod metadata;
+pub mod update_features;
 mod view;

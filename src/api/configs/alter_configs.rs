@@ -4,13 +4,41 @@
 //! Deviations from Apache Kafka: as for IncrementalAlterConfigs; and a resource that is there twice is
 //! refused, where Kafka closes the connection.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use kafka_protocol::messages::alter_configs_request::AlterConfigsResource;
 use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
 use kafka_protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 
-use super::alter::{Alteration, Checked};
+use super::alter::{Alteration, Api, Checked, check, refusal};
 use super::resources::text;
+use crate::api::answer::{Answer, Call};
+use crate::api::codec::{decode, reply};
+use crate::api::context::Ctx;
+use crate::api::forward::forward;
 use crate::kernel::configs::alter::{AlterRefusal, Change};
+use crate::kernel::controller::{Reply, Request};
+
+/// Decodes, checks what concerns this broker, asks the controller about the rest, answers.
+pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
+    let request = match decode::<AlterConfigsRequest>(&call, body) {
+        Ok(request) => request,
+        Err(answer) => return answer,
+    };
+    let (config, image) = (ctx.config.load(), ctx.image.load());
+    let checked = check(&config, &**image, Api::Legacy, &alterations(&request));
+    let onward = forwarded(&request, &checked);
+    if onward.resources.is_empty() {
+        return reply::<AlterConfigsRequest>(&call, &response(&request, checked.complete([])));
+    }
+    forward(ctx, call, Request::AlterConfigs(onward), move |call, decided| {
+        let Reply::AlterConfigs(decided) = decided else { return None };
+        let answers =
+            decided.responses.into_iter().map(|it| refusal(it.error_code, it.error_message));
+        Some(reply::<AlterConfigsRequest>(call, &response(&request, checked.complete(answers))))
+    })
+}
 
 /// What the request does, resource by resource. Texts are copied: a slice would keep the frame.
 pub fn alterations(request: &AlterConfigsRequest) -> Vec<Alteration> {
@@ -61,7 +89,7 @@ pub fn response(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::configs::alter::{Api, check, texts};
+    use crate::api::configs::alter::texts;
     use crate::api::configs::resources::tests::{FakeCluster, node};
     use kafka_protocol::messages::alter_configs_request::AlterableConfig;
 

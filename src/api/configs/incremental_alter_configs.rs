@@ -5,13 +5,47 @@
 //! client metrics are refused, because this version has neither; keys of listeners and security, and keys that
 //! name classes, cannot be changed at run time.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use kafka_protocol::messages::incremental_alter_configs_request::AlterConfigsResource;
 use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
 use kafka_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 
-use super::alter::{Alteration, Checked};
+use super::alter::{Alteration, Api, Checked, check, refusal};
 use super::resources::text;
+use crate::api::answer::{Answer, Call};
+use crate::api::codec::{decode, reply};
+use crate::api::context::Ctx;
+use crate::api::forward::forward;
 use crate::kernel::configs::alter::{AlterRefusal, Change};
+use crate::kernel::controller::{Reply, Request};
+
+/// Decodes, checks what concerns this broker, asks the controller about the rest, answers.
+pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
+    let request = match decode::<IncrementalAlterConfigsRequest>(&call, body) {
+        Ok(request) => request,
+        Err(answer) => return answer,
+    };
+    let (config, image) = (ctx.config.load(), ctx.image.load());
+    let checked = check(&config, &**image, Api::Incremental, &alterations(&request));
+    let onward = forwarded(&request, &checked);
+    if onward.resources.is_empty() {
+        return reply::<IncrementalAlterConfigsRequest>(
+            &call,
+            &response(&request, checked.complete([])),
+        );
+    }
+    forward(ctx, call, Request::IncrementalAlterConfigs(onward), move |call, decided| {
+        let Reply::IncrementalAlterConfigs(decided) = decided else { return None };
+        let answers =
+            decided.responses.into_iter().map(|it| refusal(it.error_code, it.error_message));
+        Some(reply::<IncrementalAlterConfigsRequest>(
+            call,
+            &response(&request, checked.complete(answers)),
+        ))
+    })
+}
 
 /// What the request does, resource by resource. Texts are copied: a slice would keep the frame.
 pub fn alterations(request: &IncrementalAlterConfigsRequest) -> Vec<Alteration> {
@@ -65,7 +99,6 @@ pub fn response(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::configs::alter::{Api, check};
     use crate::api::configs::resources::tests::{FakeCluster, node};
     use crate::types::error_code::ErrorCode;
     use kafka_protocol::messages::incremental_alter_configs_request::AlterableConfig;

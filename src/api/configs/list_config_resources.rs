@@ -3,10 +3,16 @@
 //! KIP-1000 (0: client metrics, then named ListClientMetricsResources), KIP-1142 (1: all kinds).
 //! Deviations from Apache Kafka: none; there are no client metrics and no groups to list.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use kafka_protocol::messages::list_config_resources_response::ConfigResource;
 use kafka_protocol::messages::{ListConfigResourcesRequest, ListConfigResourcesResponse};
 
 use super::resources::{Cluster, ResourceType, text};
+use crate::api::answer::{Answer, Call};
+use crate::api::codec::{decode, reply};
+use crate::api::context::Ctx;
 use crate::types::error_code::ErrorCode;
 
 /// Every kind, in the order in which Kafka lists them.
@@ -17,6 +23,16 @@ const ALL: [ResourceType; 5] = [
     ResourceType::Broker,
     ResourceType::Topic,
 ];
+
+/// Decodes and answers.
+pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
+    let request = match decode::<ListConfigResourcesRequest>(call, body) {
+        Ok(request) => request,
+        Err(answer) => return answer,
+    };
+    let image = ctx.image.load();
+    reply::<ListConfigResourcesRequest>(call, &answer(&**image, call.version, &request))
+}
 
 /// The answer to `request`.
 pub fn answer(

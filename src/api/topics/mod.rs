@@ -1,1 +1,10 @@
 //! Topics: create, delete, grow.
+//!
+//! All is decided by the controller; what is here speaks its versions.
+
+pub mod create_partitions;
+pub mod create_topics;
+pub mod delete_topics;
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use kafka_protocol::protocol::StrBytes;
+
 use super::resources::{Cluster, ResourceType, layers};
 use crate::kernel::configs::alter::{
     AlterRefusal, Change, Resource, check_broker, check_broker_changes, check_shape,
@@ -58,6 +60,15 @@ impl Checked {
         let mut next = || controller.next().unwrap_or_else(unknown);
         self.answers.into_iter().map(|answer| answer.unwrap_or_else(&mut next)).collect()
     }
+}
+
+/// What the controller said of a resource.
+pub fn refusal(code: i16, message: Option<StrBytes>) -> Result<(), AlterRefusal> {
+    if code == ErrorCode::None.code() {
+        return Ok(());
+    }
+    let code = ErrorCode::from_code(code).unwrap_or(ErrorCode::UnknownServerError);
+    Err(AlterRefusal { code, message: message.map(|message| message.to_string()) })
 }
 
 /// Checks each alteration.

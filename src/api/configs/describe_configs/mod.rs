@@ -5,6 +5,9 @@
 //! has no loggers; groups and client metrics are refused, because this version has neither; a request
 //! that asks for more than [`ROWS_MAX`] rows gets errors for the rest.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
@@ -13,6 +16,9 @@ use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::resources::{Cluster, ResourceType, layers, overrides, text};
+use crate::api::answer::{Answer, Call};
+use crate::api::codec::{decode, reply};
+use crate::api::context::Ctx;
 use crate::kernel::configs::alter::AlterRefusal;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::describe::{self, Row};
@@ -21,6 +27,16 @@ use crate::types::error_code::ErrorCode;
 
 /// The most rows in one answer: enough for all keys of seven thousand topics.
 pub const ROWS_MAX: usize = 250_000;
+
+/// Decodes and answers.
+pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
+    let request = match decode::<DescribeConfigsRequest>(call, body) {
+        Ok(request) => request,
+        Err(answer) => return answer,
+    };
+    let (config, image) = (ctx.config.load(), ctx.image.load());
+    reply::<DescribeConfigsRequest>(call, &answer(&config, &**image, &request))
+}
 
 /// The answer to `request`.
 pub fn answer(

@@ -1,0 +1,29 @@
+//! CreatePartitions (37), versions 0–3: more partitions for topics.
+//!
+//! KIP-195; 2: KIP-482; 3: KIP-599. Deviations from Apache Kafka: an answer is in the order of its request; the time that
+//! a client grants is not looked at, since a decision takes none.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::messages::CreatePartitionsRequest;
+
+use crate::api::answer::{Answer, Call};
+use crate::api::codec::{decode, reply};
+use crate::api::context::Ctx;
+use crate::api::forward::forward;
+use crate::kernel::controller::{Reply, Request};
+
+/// Decodes, asks the controller, answers.
+pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
+    let request = match decode::<CreatePartitionsRequest>(&call, body) {
+        Ok(request) => request,
+        Err(answer) => return answer,
+    };
+    forward(ctx, call, Request::CreatePartitions(request), answer)
+}
+
+pub(super) fn answer(call: &Call, decided: Reply) -> Option<Answer> {
+    let Reply::CreatePartitions(response) = decided else { return None };
+    Some(reply::<CreatePartitionsRequest>(call, &response))
+}
