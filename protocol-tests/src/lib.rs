@@ -1,7 +1,10 @@
 //! What the black-box tests share: a broker process with files and ports of its own, and raw clients.
 //!
 //! - `program`: a process whose pipes are read and whose life is bounded.
+//! - `node`: a broker with files and ports of its own.
+//! - `connection`: a raw client of frames and requests.
 //! - `fields`: the primitive types of Kafka's protocol, written and read.
+//! - `requests`: those that most tests make.
 //! - `record_batch`: batches made and checked byte by byte, good ones and bad ones.
 //!
 //! Nothing here comes from the broker: what it sends is judged by code of its own. The broker is the binary
@@ -10,6 +13,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+pub mod connection;
 pub mod fields;
+pub mod node;
 pub mod program;
 pub mod record_batch;
+pub mod requests;

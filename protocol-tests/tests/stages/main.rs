@@ -10,6 +10,7 @@ mod answers;
 mod base;
 mod client;
 mod files;
+mod listing;
 mod place;
 mod random;
 mod run;
@@ -47,6 +48,11 @@ stages! {
     pv1 "Handle ApiVersions requests" base::api_versions;
     nh4 "Serial requests" base::serial_requests;
     sk0 "Concurrent requests" base::concurrent_requests;
+    yk1 "Include DescribeTopicPartitions in ApiVersions" listing::is_listed;
+    vt6 "List for an unknown topic" listing::unknown_topic;
+    ea7 "List for a single partition" listing::single_partition;
+    ku4 "List for multiple partitions" listing::multiple_partitions;
+    wq2 "List for multiple topics" listing::multiple_topics;
 }
 
 /// As the tester runs them: one after another on the same ports and paths, a stop and a start between them.
@@ -54,7 +60,7 @@ stages! {
 fn all_in_their_order_on_the_same_ports() {
     place::alone("all_in_their_order_on_the_same_ports", |place| {
         let mut random = Random::of("all");
-        assert_eq!(STAGES.len(), 7);
+        assert_eq!(STAGES.len(), 12);
         for (title, stage) in STAGES {
             println!("{title}");
             stage(place, &mut random);
