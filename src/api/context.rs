@@ -1,14 +1,16 @@
 //! What a handler may touch.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 
 use super::cluster::auto_creation::AutoCreation;
+use super::data::producer_ids::ProducerIds;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::controller::{Reply, Request};
 use crate::kernel::metadata::image::Image;
 use crate::kernel::raft::view::QuorumView;
+use crate::kernel::replica::fetch_session::FetchSessions;
 use crate::shell::drivers::controller::handle::Handle;
 use crate::shell::drivers::partitions::Partitions;
 use crate::types::ids::NodeId;
@@ -38,4 +40,8 @@ pub struct Ctx {
     pub partitions: Arc<Partitions>,
     /// The topics in the making because a client asked for their metadata.
     pub auto_creation: AutoCreation,
+    /// What fetching clients asked for before.
+    pub fetch_sessions: Mutex<FetchSessions>,
+    /// The producer ids that are left of this node's block.
+    pub producer_ids: ProducerIds,
 }

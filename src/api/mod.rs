@@ -9,5 +9,7 @@ pub mod context;
 pub mod data;
 pub mod dispatch;
 pub mod forward;
+#[cfg(test)]
+pub mod harness;
 pub mod table;
 pub mod topics;

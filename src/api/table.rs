@@ -16,6 +16,10 @@ use super::configs::{
     alter_configs, describe_configs, incremental_alter_configs, list_config_resources,
 };
 use super::context::Ctx;
+use super::data::{
+    delete_records, describe_log_dirs, fetch, init_producer_id, list_offsets,
+    offset_for_leader_epoch, produce,
+};
 use super::topics::{create_partitions, create_topics, delete_topics};
 
 /// How a request is handled: decode, act, encode.
@@ -58,12 +62,21 @@ pub const API_VERSIONS: i16 = 18;
 
 /// Every API that works, in the order of the keys.
 pub const ROWS: &[Row] = rows! {
+    0 Produce 3..=13 |ctx, call, body| produce::handle(ctx, &call, body);
+    1 Fetch 4..=18 fetch::handle;
+    2 ListOffsets 1..=11 |ctx, call, body| list_offsets::handle(ctx, &call, body);
     3 Metadata 0..=13 |ctx, call, body| metadata::handle(ctx, &call, body);
     18 ApiVersions 0..=4 |ctx, call, body| api_versions::answer(ctx, &call, body);
     19 CreateTopics 2..=7 create_topics::handle;
     20 DeleteTopics 1..=6 delete_topics::handle;
+    21 DeleteRecords 0..=2 |ctx, call, body| delete_records::handle(ctx, &call, body);
+    22 InitProducerId 0..=5 init_producer_id::handle;
+    23 OffsetForLeaderEpoch 2..=4 |ctx, call, body| {
+        offset_for_leader_epoch::handle(ctx, &call, body)
+    };
     32 DescribeConfigs 1..=4 |ctx, call, body| describe_configs::handle(ctx, &call, body);
     33 AlterConfigs 0..=2 alter_configs::handle;
+    35 DescribeLogDirs 1..=5 |ctx, call, body| describe_log_dirs::handle(ctx, &call, body);
     37 CreatePartitions 0..=3 create_partitions::handle;
     44 IncrementalAlterConfigs 0..=1 incremental_alter_configs::handle;
     55 DescribeQuorum 0..=2 |ctx, call, body| describe_quorum::handle(ctx, &call, body);

@@ -2,7 +2,7 @@
 //! partitions, the controller. What is started here is stopped here, the other way round.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -11,12 +11,14 @@ use uuid::Uuid;
 use super::{Failure, advertised};
 use crate::api::cluster::auto_creation::AutoCreation;
 use crate::api::context::{Ctx, NodeInfo};
+use crate::api::data::producer_ids::ProducerIds;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::controller::{ControllerStart, Reply, Request};
 use crate::kernel::metadata::image::Image;
 use crate::kernel::raft::checkpoint::Checkpoint;
 use crate::kernel::raft::view::QuorumView;
 use crate::kernel::raft::voters::Endpoint;
+use crate::kernel::replica::fetch_session::FetchSessions;
 use crate::server::config::Settings;
 use crate::server::connections::BoundListeners;
 use crate::server::format::Storage;
@@ -122,6 +124,8 @@ impl Node {
             controller: controller.handle(),
             partitions,
             auto_creation: AutoCreation::default(),
+            fetch_sessions: Mutex::new(FetchSessions::new(fetch_session_slots(config))),
+            producer_ids: ProducerIds::default(),
         });
         Ok(Self { ctx, controller, background, _locks: locks })
     }
@@ -190,4 +194,9 @@ fn random_uuid() -> Uuid {
             return uuid;
         }
     }
+}
+
+/// How many fetch sessions are kept.
+fn fetch_session_slots(config: &BrokerConfig) -> usize {
+    usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0)
 }

@@ -86,11 +86,13 @@ pub struct BatchRefusal {
     pub record_errors: Vec<RecordFault>,
     /// What happened, for the log.
     pub reason: &'static str,
+    /// Kafka sees it before it looks at the partition: the answer says nothing of the log then.
+    pub at_first_sight: bool,
 }
 
 impl BatchRefusal {
     const fn new(code: ErrorCode, reason: &'static str) -> Self {
-        Self { code, message: None, record_errors: Vec::new(), reason }
+        Self { code, message: None, record_errors: Vec::new(), reason, at_first_sight: false }
     }
 
     const fn corrupt(reason: &'static str) -> Self {
@@ -105,7 +107,8 @@ impl BatchRefusal {
 /// Checks what a producer sent for one partition and gives back the batch to append: a slice of `records`
 /// unless the topic wants another time or codec.
 pub fn check_produced(records: &Bytes, rules: &BatchRules<'_>) -> Result<Batch, BatchRefusal> {
-    let batch = only_batch(records, rules.api_version)?;
+    let batch = only_batch(records, rules.api_version)
+        .map_err(|refusal| BatchRefusal { at_first_sight: true, ..refusal })?;
     let codec = check_header(&batch, rules)?;
     let target = match rules.compression {
         TargetCompression::Codec(target, level) if target != codec => Some((target, level)),
@@ -295,7 +298,13 @@ fn of_walk(error: WalkError, rules: &BatchRules<'_>) -> BatchRefusal {
         (ErrorCode::InvalidRecord, summary(faults.count, &named))
     };
     let reason = "records are refused";
-    BatchRefusal { code, message: Some(message), record_errors: named, reason }
+    BatchRefusal {
+        code,
+        message: Some(message),
+        record_errors: named,
+        reason,
+        at_first_sight: false,
+    }
 }
 
 /// Kafka's words, down to the way in which Java prints a list.

@@ -228,27 +228,12 @@ fn version_0_names_only_replicas_that_can_be_reached() {
 
 #[tokio::test]
 async fn what_is_missing_the_controller_is_asked_for_once() {
-    use crate::api::cluster::auto_creation::AutoCreation;
+    use crate::api::harness::Node;
     use crate::kernel::controller::Request;
-    use crate::kernel::raft::view::QuorumView;
-    use crate::shell::drivers::controller::handle::{Handle, Message};
-    use crate::shell::drivers::partitions::Partitions;
-    use crate::types::time::Now;
-    use arc_swap::ArcSwap;
+    use crate::shell::drivers::controller::handle::Message;
 
-    let (queue, requests) = std::sync::mpsc::channel();
-    let config = config(&[("num.partitions", "7")]);
-    let partitions = Partitions::open(NodeId(1), config.clone(), Vec::new(), Now::default());
-    let partitions = partitions.unwrap();
-    let ctx = Arc::new(Ctx {
-        node: NodeInfo { node_id: NodeId(1), cluster_id: Arc::from("cluster") },
-        image: Arc::new(ArcSwap::from_pointee(cluster())),
-        config: Arc::new(ArcSwap::from_pointee(config.clone())),
-        controller: Handle::new(queue),
-        quorum: Arc::new(ArcSwap::from_pointee(QuorumView::default())),
-        partitions: Arc::new(partitions),
-        auto_creation: AutoCreation::default(),
-    });
+    let node = Node::new(config(&[("num.partitions", "7")]), cluster());
+    let (ctx, requests) = (node.ctx, node.asked);
     let call = Call::for_test(3, 9);
     let mut body = bytes::BytesMut::new();
     of_names(&["new", "a/b"]).encode(&mut body, 9).unwrap();

@@ -108,6 +108,7 @@ broker_config! {
     replica_lag_time_max_ms: i64 = long("replica.lag.time.max.ms"),
     producer_id_expiration_ms: i32 = int("producer.id.expiration.ms"),
     producer_id_expiration_check_interval_ms: i32 = int("producer.id.expiration.check.interval.ms"),
+    transaction_max_timeout_ms: i32 = int("transaction.max.timeout.ms"),
     metadata_log_segment_bytes: i32 = int("metadata.log.segment.bytes"),
     metadata_log_segment_ms: i64 = long("metadata.log.segment.ms"),
     metadata_log_max_record_bytes_between_snapshots: i64 =

@@ -15,7 +15,7 @@
 
 mod partitions;
 
-pub use self::partitions::{Place, SessionPartitions};
+pub use self::partitions::{Place, SessionPartitions, TopicKey, TopicRef};
 
 use std::time::Duration;
 

@@ -7,11 +7,12 @@
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 
 use hashbrown::HashTable;
+use kafka_protocol::protocol::StrBytes;
 
-use crate::types::ids::{PartitionId, TopicId, TopicName};
+use crate::types::ids::{PartitionId, TopicId};
 use crate::types::offset::Offset;
 use crate::types::seeded_map::Seed;
-use crate::wire::fetch_request::{FetchPartition, FetchRequest};
+use crate::wire::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 
 /// A topic as a session holds it: by id from Fetch 13 on, by name before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub enum TopicKey {
     /// By id.
     Id(TopicId),
     /// By name.
-    Name(TopicName),
+    Name(StrBytes),
 }
 
 /// A topic as a request names it.
@@ -36,7 +37,7 @@ impl TopicKey {
     pub fn as_ref(&self) -> TopicRef<'_> {
         match self {
             Self::Id(id) => TopicRef::Id(*id),
-            Self::Name(name) => TopicRef::Name(name.as_str()),
+            Self::Name(name) => TopicRef::Name(name),
         }
     }
 }
@@ -47,11 +48,11 @@ impl<'a> TopicRef<'a> {
         if name.is_empty() { Self::Id(id) } else { Self::Name(name) }
     }
 
-    /// The same, owned.
+    /// The same in memory of its own, not in the request's frame.
     pub fn to_key(self) -> TopicKey {
         match self {
             Self::Id(id) => TopicKey::Id(id),
-            Self::Name(name) => TopicKey::Name(TopicName::new(name)),
+            Self::Name(name) => TopicKey::Name(StrBytes::from_string(name.to_owned())),
         }
     }
 }
@@ -148,7 +149,17 @@ impl SessionPartitions {
 
     /// Takes up what a request asks for and what it does not want any more.
     pub fn update(&mut self, request: &FetchRequest) {
-        for topic in &request.topics {
+        self.want(&request.topics);
+        for topic in &request.forgotten {
+            for index in &topic.partitions {
+                self.remove(TopicRef::of(topic.id, &topic.name), *index);
+            }
+        }
+    }
+
+    /// Takes up what a request asks for: the last word counts where a partition is named more than once.
+    pub fn want(&mut self, topics: &[FetchTopic]) {
+        for topic in topics {
             let named = TopicRef::of(topic.id, &topic.name);
             // One copy of the name for all new partitions of the topic.
             let mut key = None;
@@ -160,11 +171,6 @@ impl SessionPartitions {
                     let key: &TopicKey = key.get_or_insert_with(|| named.to_key());
                     self.push(key.clone(), *asked);
                 }
-            }
-        }
-        for topic in &request.forgotten {
-            for index in &topic.partitions {
-                self.remove(TopicRef::of(topic.id, &topic.name), *index);
             }
         }
     }

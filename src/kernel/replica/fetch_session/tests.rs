@@ -1,10 +1,9 @@
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use super::partitions::TopicKey;
 use super::*;
 use crate::types::epoch::{BrokerEpoch, LeaderEpoch};
-use crate::types::ids::{DirectoryId, PartitionId, TopicId, TopicName};
+use crate::types::ids::{DirectoryId, PartitionId, TopicId};
 use crate::types::offset::Offset;
 use crate::wire::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use crate::wire::reply::Chunk;
@@ -159,7 +158,7 @@ fn topics_are_told_apart_by_name() {
     partitions.update(&t);
     let all: Vec<_> =
         partitions.iter().map(|(_, it)| (it.topic.clone(), it.asked.fetch_offset.0)).collect();
-    let named = |name| TopicKey::Name(TopicName::new(name));
+    let named = |name| TopicKey::Name(StrBytes::from_static_str(name));
     assert_eq!(all, [(named("t"), 1), (named("u"), 2)]);
 }
 

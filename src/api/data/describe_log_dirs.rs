@@ -1,0 +1,83 @@
+//! DescribeLogDirs (35), versions 1–5: what lies in which log directory, and how much room it has.
+//!
+//! KIP-113, KIP-482 (2: flexible), KIP-784 (3: an error for the whole), KIP-827 (4: the volume), KIP-1066 (5: cordoned).
+//!
+//! Deviations from Apache Kafka: topics and partitions are answered in the order of their names; no replica is ever on its
+//! way from one directory to another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::describe_log_dirs_response::{
+    DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
+};
+use kafka_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::api::answer::{Answer, Call};
+use crate::api::codec::{decode, frame_of};
+use crate::api::context::Ctx;
+use crate::api::dispatch::refuse;
+use crate::shell::drivers::partitions::{LogDirDescription, ReplicaDescription};
+use crate::wire::messages::describe_log_dirs;
+
+/// Answers a request.
+pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
+    let request: DescribeLogDirsRequest = match decode(call, body) {
+        Ok(request) => request,
+        Err(answer) => return answer,
+    };
+    let wanted = wanted(&request);
+    let directories = ctx.partitions.log_dirs();
+    let results = directories.iter().map(|directory| described(directory, wanted.as_ref()));
+    let response = DescribeLogDirsResponse::default().with_results(results.collect());
+    let mut body = BytesMut::new();
+    // A directory is cordoned by a configuration that comes with more than one node.
+    match describe_log_dirs::encode(call.version, &response, |_| false, &mut body) {
+        Ok(()) => frame_of::<DescribeLogDirsRequest>(call, &body),
+        Err(error) => refuse(call.peer, &error),
+    }
+}
+
+type Wanted<'a> = BTreeMap<&'a str, BTreeSet<i32>>;
+
+/// The partitions that a request asks for; none if it asks for all.
+fn wanted(request: &DescribeLogDirsRequest) -> Option<Wanted<'_>> {
+    let topics = request.topics.as_ref()?;
+    let mut wanted = Wanted::new();
+    for topic in topics {
+        wanted.entry(&topic.topic).or_default().extend(&topic.partitions);
+    }
+    Some(wanted)
+}
+
+fn described(directory: &LogDirDescription, wanted: Option<&Wanted<'_>>) -> DescribeLogDirsResult {
+    let is_wanted = |replica: &&ReplicaDescription| {
+        wanted.is_none_or(|wanted| {
+            let partitions = wanted.get(replica.topic.as_str());
+            partitions.is_some_and(|partitions| partitions.contains(&replica.partition.0))
+        })
+    };
+    let mut topics: Vec<DescribeLogDirsTopic> = Vec::new();
+    for replica in directory.replicas.iter().filter(is_wanted) {
+        let partition = DescribeLogDirsPartition::default()
+            .with_partition_index(replica.partition.0)
+            .with_partition_size(i64::try_from(replica.size_bytes).unwrap_or(i64::MAX))
+            .with_offset_lag(replica.offset_lag);
+        match topics.last_mut() {
+            Some(last) if **last.name == *replica.topic.as_str() => last.partitions.push(partition),
+            _ => {
+                let name = StrBytes::from_string(replica.topic.as_str().to_owned());
+                let topic = DescribeLogDirsTopic::default().with_name(TopicName(name));
+                topics.push(topic.with_partitions(vec![partition]));
+            }
+        }
+    }
+    DescribeLogDirsResult::default()
+        .with_error_code(directory.error.code())
+        .with_log_dir(StrBytes::from_string(directory.path.clone()))
+        .with_topics(topics)
+        .with_total_bytes(directory.total_bytes)
+        .with_usable_bytes(directory.usable_bytes)
+}

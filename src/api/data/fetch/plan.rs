@@ -1,0 +1,157 @@
+//! Which partitions a request reads, in which order, and one read of one of them.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::Terms;
+use super::session::Source;
+use crate::api::context::Ctx;
+use crate::api::data::replicas::{Missing, partition};
+use crate::kernel::replica::fetch_session::{Place, SessionPartitions, TopicKey, TopicRef};
+use crate::shell::drivers::partitions::{Isolation, Partition, ReadAnswer, ReadSpec, Waiter};
+use crate::types::epoch::LeaderEpoch;
+use crate::types::error_code::ErrorCode;
+use crate::wire::fetch_reply::FetchPartitionReply;
+use crate::wire::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use crate::wire::reply::Chunk;
+
+/// The partitions of a request: those that are unknown come last, as Kafka answers them.
+pub struct Plan {
+    /// In the order of the answer.
+    pub items: SmallVec<[Item; 1]>,
+}
+
+/// One partition of a request.
+pub struct Item {
+    /// Its topic.
+    pub topic: TopicKey,
+    /// What the client asks of it.
+    pub asked: FetchPartition,
+    /// Where it stands in the session, if there is one.
+    pub place: Option<Place>,
+    /// The partition, if it is here.
+    pub partition: Result<Arc<Partition>, Missing>,
+}
+
+impl Plan {
+    /// Finds the partitions of the session, or those of the request where there is none. A partition that a request
+    /// names twice is read once, as it was named last.
+    pub fn new(ctx: &Ctx, source: &Source, request: &FetchRequest) -> Self {
+        let mut items = SmallVec::new();
+        let named = |topic: TopicKey, asked: &FetchPartition, place: Option<Place>| {
+            let partition = partition(ctx, topic.as_ref(), asked.index);
+            Item { topic, asked: *asked, place, partition }
+        };
+        if let Some(session) = source.session() {
+            let partitions = session.partitions();
+            items.reserve(partitions.len());
+            let all = partitions.iter();
+            items.extend(all.map(|(at, it)| named(it.topic.clone(), &it.asked, Some(at))));
+        } else if let Some((topic, asked)) = only(request) {
+            items.push(named(key(topic), asked, None));
+        } else {
+            let mut partitions = SessionPartitions::default();
+            partitions.want(&request.topics);
+            items.reserve(partitions.len());
+            let all = partitions.iter();
+            items.extend(all.map(|(_, it)| named(it.topic.clone(), &it.asked, None)));
+        }
+        if !items.is_sorted_by_key(Item::is_unknown) {
+            items.sort_by_key(Item::is_unknown);
+        }
+        Self { items }
+    }
+}
+
+/// The partition of a request that names only one: the common case, for which nothing is allocated.
+fn only(request: &FetchRequest) -> Option<(&FetchTopic, &FetchPartition)> {
+    match request.topics.as_slice() {
+        [topic] if topic.partitions.len() == 1 => Some((topic, topic.partitions.first()?)),
+        _ => None,
+    }
+}
+
+/// The topic as the request names it: the name stays a slice of the frame, which lives as long as the request does.
+fn key(topic: &FetchTopic) -> TopicKey {
+    match TopicRef::of(topic.id, &topic.name) {
+        TopicRef::Id(id) => TopicKey::Id(id),
+        TopicRef::Name(_) => TopicKey::Name(topic.name.clone()),
+    }
+}
+
+impl Item {
+    /// Whether there is no such topic or partition at all.
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self.partition, Err(Missing::Unknown(_)))
+    }
+
+    /// Wakes `waiter` when there is something behind the offset that the client asks for.
+    pub fn watch(&self, waiter: &Arc<Waiter>) {
+        if let Ok(partition) = &self.partition {
+            partition.watch(waiter, self.asked.fetch_offset);
+        }
+    }
+
+    /// Reads once, at most `left_bytes` and what the client wants of this partition.
+    pub fn read(
+        &self,
+        terms: &Terms,
+        left_bytes: u32,
+        at_least_one_batch: bool,
+    ) -> FetchPartitionReply {
+        let index = self.asked.index;
+        let partition = match &self.partition {
+            Ok(partition) => partition,
+            Err(missing @ Missing::Unknown(_)) => {
+                return FetchPartitionReply::failed(index, missing.code());
+            }
+            Err(missing) => return unread(self, missing.code()),
+        };
+        let is_follower = terms.replica_id.0 >= 0;
+        let wanted_bytes = u32::try_from(self.asked.max_bytes).unwrap_or(0);
+        let spec = ReadSpec {
+            offset: self.asked.fetch_offset,
+            max_bytes: wanted_bytes.min(left_bytes),
+            at_least_one_batch,
+            isolation: terms.isolation,
+            current_leader_epoch: self.asked.current_leader_epoch,
+            last_fetched_epoch: self.asked.last_fetched_epoch,
+        };
+        match partition.read(&spec) {
+            Ok(_) if is_follower => unread(self, self.no_replica()),
+            Ok(answer) => self.read_reply(terms, answer),
+            Err(error) => unread(self, error),
+        }
+    }
+
+    /// What a broker hears that is not among the replicas. One that knows the epoch may come from a change which this
+    /// node has not seen yet, and asks again.
+    fn no_replica(&self) -> ErrorCode {
+        match self.asked.current_leader_epoch {
+            LeaderEpoch::UNKNOWN => ErrorCode::NotLeaderOrFollower,
+            _ => ErrorCode::UnknownLeaderEpoch,
+        }
+    }
+
+    fn read_reply(&self, terms: &Terms, answer: ReadAnswer) -> FetchPartitionReply {
+        let aborted = match terms.isolation {
+            Isolation::LastStable => Some(answer.aborted.unwrap_or_default()),
+            _ => None,
+        };
+        FetchPartitionReply {
+            high_watermark: answer.high_watermark,
+            last_stable_offset: answer.last_stable_offset,
+            log_start_offset: answer.log_start_offset,
+            aborted,
+            diverging_epoch: answer.diverging_epoch,
+            records: answer.records.into_iter().map(Chunk::File).collect(),
+            ..FetchPartitionReply::failed(self.asked.index, ErrorCode::None)
+        }
+    }
+}
+
+/// The answer for a partition which is known, but could not be read.
+fn unread(item: &Item, error: ErrorCode) -> FetchPartitionReply {
+    FetchPartitionReply { aborted: None, ..FetchPartitionReply::failed(item.asked.index, error) }
+}

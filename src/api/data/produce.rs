@@ -1,0 +1,235 @@
+//! Produce (0), versions 3–13: batches, checked and appended as they came.
+//!
+//! KIP-98 (3), KIP-112 (4: storage errors), KIP-107 (5: log start), KIP-219 (6), KIP-110 (7: zstd), KIP-467 (8: errors of
+//! records), KIP-482 (9: flexible), KIP-951 (10: who leads now), KIP-890 (11, 12), KIP-516 (13: topic ids).
+//!
+//! Deviations from Apache Kafka: there is no transaction coordinator yet, so a transactional batch gets the error that
+//! Kafka gives while its coordinator cannot be reached (19, and clients try again); a partition that a request names
+//! twice is appended to twice, where Kafka drops the first batch without a word.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::api::answer::{Answer, Call};
+use crate::api::context::Ctx;
+use crate::api::data::INTERNAL_TOPICS;
+use crate::api::data::replicas::{self, add_endpoint};
+use crate::api::dispatch::refuse;
+use crate::kernel::configs::topic::{CompressionType, MessageTimestampType, TopicConfig};
+use crate::kernel::replica::fetch_session::TopicRef;
+use crate::shell::drivers::partitions::Partition;
+use crate::types::error_code::ErrorCode;
+use crate::types::offset::Offset;
+use crate::wire::batch::TimestampType;
+use crate::wire::batch_check::{BatchRefusal, BatchRules, TargetCompression, check_produced};
+use crate::wire::compression::Codec;
+use crate::wire::produce::{
+    ProducePartition, ProducePartitionReply, ProduceReply, ProduceRequest, ProduceTopic,
+    ProduceTopicReply, encode_produce_reply,
+};
+
+const FIRST_WITH_LEADER: i16 = 10;
+
+/// Who may write to internal topics all the same: the tools of an administrator.
+const ADMIN_CLIENT_ID: &str = "__admin_client";
+
+/// The low byte of a batch's attributes, and the bit of a transaction in it.
+const ATTRIBUTES_AT: usize = 22;
+const TRANSACTIONAL_BIT: u8 = 0x10;
+
+/// Answers a request.
+pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
+    let request = match ProduceRequest::parse(call.version, body) {
+        Ok(request) => request,
+        Err(error) => return refuse(call.peer, &error),
+    };
+    let produce = Produce { ctx, call, request: &request };
+    let mut reply = ProduceReply::default();
+    let mut failed = false;
+    let is_refused =
+        request.transactional_id.is_none() && request.topics.iter().any(is_transactional);
+    for topic in &request.topics {
+        let mut partitions = SmallVec::with_capacity(topic.partitions.len());
+        for partition in &topic.partitions {
+            let mut answer = if is_refused {
+                let code = ErrorCode::TransactionalIdAuthorizationFailed;
+                ProducePartitionReply::failed(partition.index, code)
+            } else {
+                produce.append(topic, partition)
+            };
+            failed |= answer.error != ErrorCode::None;
+            if call.version >= FIRST_WITH_LEADER && answer.error == ErrorCode::NotLeaderOrFollower {
+                produce.name_leader(topic, &mut answer, &mut reply);
+            }
+            partitions.push(answer);
+        }
+        let (name, id) = (topic.name.clone(), topic.id);
+        reply.topics.push(ProduceTopicReply { name, id, partitions });
+    }
+    match request.acks {
+        // Nobody reads an answer; a producer learns of a failure by losing the connection.
+        0 if failed => refuse(call.peer, &"producing without an answer failed"),
+        0 => Answer::None,
+        _ => Answer::Now(encode_produce_reply(call.version, call.correlation_id, &reply)),
+    }
+}
+
+/// Whether any batch of a topic belongs to a transaction.
+fn is_transactional(topic: &ProduceTopic) -> bool {
+    topic.partitions.iter().any(of_transaction)
+}
+
+fn of_transaction(partition: &ProducePartition) -> bool {
+    let attributes = partition.records.as_ref().and_then(|records| records.get(ATTRIBUTES_AT));
+    attributes.is_some_and(|attributes| attributes & TRANSACTIONAL_BIT != 0)
+}
+
+struct Produce<'a> {
+    ctx: &'a Arc<Ctx>,
+    call: &'a Call,
+    request: &'a ProduceRequest,
+}
+
+impl Produce<'_> {
+    /// Appends one partition's batch. What can be refused without a look at the batch is refused first.
+    fn append(&self, topic: &ProduceTopic, asked: &ProducePartition) -> ProducePartitionReply {
+        let fail = |code: ErrorCode| ProducePartitionReply::failed(asked.index, code);
+        let partition = match replicas::partition(self.ctx, named(topic), asked.index) {
+            Ok(partition) => partition,
+            Err(missing) => return fail(missing.code()),
+        };
+        if !matches!(self.request.acks, -1..=1) {
+            return fail(ErrorCode::InvalidRequiredAcks);
+        }
+        let name = partition.topic.as_str();
+        if INTERNAL_TOPICS.contains(&name)
+            && self.call.client_id.as_deref() != Some(ADMIN_CLIENT_ID)
+        {
+            return fail(ErrorCode::InvalidTopicException);
+        }
+        if of_transaction(asked) {
+            return without_coordinator(asked);
+        }
+        let config = partition.config();
+        let rules = BatchRules {
+            topic: name,
+            partition: asked.index,
+            api_version: self.call.version,
+            now: self.call.now.wall,
+            ..rules(&config)
+        };
+        let checked = match &asked.records {
+            Some(records) => check_produced(records, &rules),
+            None => check_produced(&Bytes::new(), &rules),
+        };
+        let batch = match checked {
+            Ok(batch) => batch,
+            Err(refusal) => return not_taken(&partition, asked, refusal),
+        };
+        match partition.append(&batch, self.request.acks, self.call.now) {
+            Ok(appended) => ProducePartitionReply {
+                base_offset: appended.base_offset,
+                log_append_time: appended.log_append_time,
+                log_start_offset: appended.log_start_offset,
+                ..fail(ErrorCode::None)
+            },
+            Err(code) => ProducePartitionReply {
+                log_start_offset: log_start(&partition, code),
+                ..fail(code)
+            },
+        }
+    }
+
+    /// Tells a producer that came to the wrong node who leads (KIP-951).
+    fn name_leader(
+        &self,
+        topic: &ProduceTopic,
+        answer: &mut ProducePartitionReply,
+        reply: &mut ProduceReply,
+    ) {
+        let image = self.ctx.image.load();
+        let listener = &self.call.listener;
+        let (leader, endpoint) = replicas::leader(&image, named(topic), answer.index, listener);
+        answer.current_leader = Some(leader);
+        add_endpoint(&mut reply.node_endpoints, endpoint);
+    }
+}
+
+fn named(topic: &ProduceTopic) -> TopicRef<'_> {
+    TopicRef::of(topic.id, &topic.name)
+}
+
+/// What Kafka tells a producer while the coordinator which would vouch for its transaction cannot be reached: an error
+/// that every client retries without a look at the metadata.
+fn without_coordinator(asked: &ProducePartition) -> ProducePartitionReply {
+    let message = "Unable to verify the partition has been added to the transaction. Underlying error: \
+                   COORDINATOR_NOT_AVAILABLE";
+    ProducePartitionReply {
+        error_message: Some(message.to_owned()),
+        ..ProducePartitionReply::failed(asked.index, ErrorCode::NotEnoughReplicas)
+    }
+}
+
+fn not_taken(
+    partition: &Partition,
+    asked: &ProducePartition,
+    refusal: BatchRefusal,
+) -> ProducePartitionReply {
+    tracing::debug!(topic = %partition.topic, partition = %asked.index, refusal.reason, "a batch is refused");
+    let log_start_offset =
+        if refusal.at_first_sight { Offset::UNKNOWN } else { log_start(partition, refusal.code) };
+    ProducePartitionReply {
+        log_start_offset,
+        record_errors: refusal.record_errors,
+        error_message: refusal.message,
+        ..ProducePartitionReply::failed(asked.index, refusal.code)
+    }
+}
+
+/// Kafka names the log start even beside an error, except for these.
+fn log_start(partition: &Partition, code: ErrorCode) -> Offset {
+    match code {
+        ErrorCode::UnknownTopicOrPartition
+        | ErrorCode::NotLeaderOrFollower
+        | ErrorCode::MessageTooLarge
+        | ErrorCode::RecordListTooLarge
+        | ErrorCode::CorruptMessage
+        | ErrorCode::KafkaStorageError => Offset::UNKNOWN,
+        _ => partition.offsets().log_start,
+    }
+}
+
+/// What the configuration of a topic asks of a batch; the rest is the request's.
+fn rules(config: &TopicConfig) -> BatchRules<'static> {
+    BatchRules {
+        topic: "",
+        partition: crate::types::ids::PartitionId(0),
+        api_version: 0,
+        max_message_bytes: usize::try_from(config.max_message_bytes).unwrap_or(0),
+        timestamp_type: match config.message_timestamp_type {
+            MessageTimestampType::CreateTime => TimestampType::CreateTime,
+            MessageTimestampType::LogAppendTime => TimestampType::LogAppendTime,
+        },
+        timestamp_before_max_ms: config.message_timestamp_before_max_ms,
+        timestamp_after_max_ms: config.message_timestamp_after_max_ms,
+        now: crate::types::time::Timestamp::NONE,
+        compacted: config.compact,
+        validate_compressed: config.ottla_validate_compressed,
+        compression: match config.compression_type {
+            CompressionType::Producer => TargetCompression::Producer,
+            CompressionType::Uncompressed => TargetCompression::Codec(Codec::None, None),
+            CompressionType::Gzip => {
+                TargetCompression::Codec(Codec::Gzip, Some(config.compression_gzip_level))
+            }
+            CompressionType::Snappy => TargetCompression::Codec(Codec::Snappy, None),
+            CompressionType::Lz4 => {
+                TargetCompression::Codec(Codec::Lz4, Some(config.compression_lz4_level))
+            }
+            CompressionType::Zstd => {
+                TargetCompression::Codec(Codec::Zstd, Some(config.compression_zstd_level))
+            }
+        },
+    }
+}

@@ -1,0 +1,194 @@
+//! A node without sockets, for tests: partitions in a directory of their own, and requests as bytes.
+
+use std::sync::{Arc, Mutex, mpsc};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::answer::{Answer, Call};
+use super::cluster::auto_creation::AutoCreation;
+use super::context::{Ctx, NodeInfo};
+use super::data;
+use super::data::producer_ids::ProducerIds;
+use crate::kernel::configs::broker::BrokerConfig;
+use crate::kernel::configs::layers::Texts;
+use crate::kernel::controller::{Reply, Request};
+use crate::kernel::metadata::changes::Changes;
+use crate::kernel::metadata::image::{
+    ConfigResource, Image, LeaderRecoveryState, PartitionRegistration, TopicImage,
+};
+use crate::kernel::raft::view::QuorumView;
+use crate::kernel::replica::fetch_session::FetchSessions;
+use crate::shell::drivers::controller::handle::{Handle, Message};
+use crate::shell::drivers::partitions::Partitions;
+use crate::types::epoch::{LeaderEpoch, PartitionEpoch};
+use crate::types::ids::{DirectoryId, NodeId, PartitionId, TopicId, TopicName};
+use crate::types::time::{Now, Timestamp};
+use crate::wire::reply::Chunk;
+
+const TOPIC: i8 = 2;
+/// The time at which everything happens.
+pub const NOW_MS: i64 = 1_764_000_000_000;
+
+/// A node.
+pub struct Node {
+    /// What handlers get.
+    pub ctx: Arc<Ctx>,
+    /// What the controller is asked.
+    pub asked: mpsc::Receiver<Message<Request, Reply>>,
+    /// The data directory.
+    pub root: TempDir,
+}
+
+/// A topic to start with: its name, how many partitions it has, what is set for it.
+pub type Topic<'a> = (&'a str, i32, &'a [(&'a str, &'a str)]);
+
+/// The id that a topic has here.
+pub fn topic_id(name: &str) -> TopicId {
+    let number = name.bytes().fold(0_u128, |number, byte| number << 8 | u128::from(byte));
+    TopicId(Uuid::from_u128(0xaa << 120 | number))
+}
+
+/// The time at which everything happens.
+pub fn now() -> Now {
+    Now { wall: Timestamp(NOW_MS), ..Now::default() }
+}
+
+fn registration(node_id: NodeId) -> PartitionRegistration {
+    PartitionRegistration {
+        replicas: vec![node_id],
+        directories: vec![DirectoryId::default()],
+        isr: vec![node_id],
+        removing_replicas: Vec::new(),
+        adding_replicas: Vec::new(),
+        eligible_leader_replicas: Vec::new(),
+        last_known_elr: Vec::new(),
+        leader: node_id,
+        leader_recovery_state: LeaderRecoveryState::Recovered,
+        leader_epoch: LeaderEpoch(0),
+        partition_epoch: PartitionEpoch(0),
+    }
+}
+
+fn image(node_id: NodeId, topics: &[Topic<'_>]) -> Image {
+    let mut image = Image::empty();
+    for (name, count, set) in topics {
+        let partitions = (0..*count).map(|index| (PartitionId(index), registration(node_id)));
+        let topic = Arc::new(TopicImage {
+            name: TopicName::new(name),
+            id: topic_id(name),
+            partitions: partitions.collect(),
+        });
+        let by_name = Arc::make_mut(&mut image.topics.by_name);
+        by_name.insert(topic.name.clone(), Arc::clone(&topic));
+        Arc::make_mut(&mut image.topics.by_id).insert(topic.id, topic);
+        let texts = set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let resource = ConfigResource { kind: TOPIC, name: (*name).to_owned() };
+        Arc::make_mut(&mut image.configs).insert(resource, Arc::new(texts.collect::<Texts>()));
+    }
+    image
+}
+
+fn broker_config() -> BrokerConfig {
+    let texts = [
+        ("node.id", "1"),
+        ("process.roles", "broker,controller"),
+        ("controller.listener.names", "CONTROLLER"),
+        ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
+        ("controller.quorum.bootstrap.servers", "localhost:9093"),
+    ];
+    let texts = texts.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    BrokerConfig::new(&Texts::from(texts)).unwrap()
+}
+
+impl Node {
+    /// A node that knows this metadata and has no partition.
+    pub fn new(config: BrokerConfig, image: Image) -> Self {
+        let node_id = config.node_id;
+        let root = tempfile::tempdir().unwrap();
+        let directories = vec![(root.path().to_owned(), DirectoryId::default())];
+        let partitions = Partitions::open(node_id, config.clone(), directories, now()).unwrap();
+        let (queue, asked) = mpsc::channel();
+        let ctx = Arc::new(Ctx {
+            node: NodeInfo { node_id, cluster_id: Arc::from("cluster") },
+            image: Arc::new(ArcSwap::from_pointee(image)),
+            config: Arc::new(ArcSwap::from_pointee(config)),
+            controller: Handle::new(queue),
+            quorum: Arc::new(ArcSwap::from_pointee(QuorumView::default())),
+            auto_creation: AutoCreation::default(),
+            partitions: Arc::new(partitions),
+            fetch_sessions: Mutex::new(FetchSessions::new(1000)),
+            producer_ids: ProducerIds::default(),
+        });
+        Self { ctx, asked, root }
+    }
+
+    /// A node that leads all partitions of these topics.
+    pub fn with(topics: &[Topic<'_>]) -> Self {
+        let config = broker_config();
+        let node = Self::new(config.clone(), image(config.node_id, topics));
+        let image = node.ctx.image.load();
+        let all = image.topics.by_id.values();
+        let changes = Changes {
+            topics_created: all.clone().map(|topic| topic.id).collect(),
+            partitions_changed: all
+                .flat_map(|topic| topic.partitions.keys().map(|index| (topic.id, *index)))
+                .collect(),
+            ..Changes::default()
+        };
+        node.ctx.partitions.apply(&image, &changes, now());
+        drop(image);
+        node
+    }
+
+    /// Asks, as a client does.
+    pub fn ask(&self, api_key: i16, version: i16, body: Bytes) -> Answer {
+        let call = Call { now: now(), ..Call::for_test(api_key, version) };
+        let ctx = &self.ctx;
+        match api_key {
+            0 => data::produce::handle(ctx, &call, body),
+            1 => data::fetch::handle(ctx, call, body),
+            2 => data::list_offsets::handle(ctx, &call, body),
+            21 => data::delete_records::handle(ctx, &call, body),
+            22 => data::init_producer_id::handle(ctx, call, body),
+            23 => data::offset_for_leader_epoch::handle(ctx, &call, body),
+            35 => data::describe_log_dirs::handle(ctx, &call, body),
+            other => panic!("no handler for {other}"),
+        }
+    }
+}
+
+/// A runtime for the answers that wait.
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+/// The answer once it is there.
+pub fn settled(answer: Answer) -> Answer {
+    match answer {
+        Answer::Later(waiting) => settled(runtime().block_on(waiting)),
+        now => now,
+    }
+}
+
+/// The bytes of an answer after its correlation id, those in files included.
+pub fn bytes_of(answer: Answer) -> Vec<u8> {
+    let Answer::Now(reply) = settled(answer) else { panic!("no answer") };
+    let mut bytes = Vec::with_capacity(reply.len_bytes());
+    for chunk in &reply.chunks {
+        match chunk {
+            Chunk::Bytes(chunk) => bytes.extend_from_slice(chunk),
+            Chunk::File(range) => {
+                let start = bytes.len();
+                bytes.resize(start + range.length_bytes as usize, 0);
+                range.source.read_exact_at(&mut bytes[start..], range.position).unwrap();
+            }
+        }
+    }
+    let length = i32::from_be_bytes(*bytes.first_chunk().unwrap());
+    assert_eq!(length as usize, bytes.len() - 4, "the length of the frame");
+    assert_eq!(bytes[4..8], Call::for_test(0, 0).correlation_id.to_be_bytes());
+    bytes.split_off(8)
+}
