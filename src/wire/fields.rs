@@ -37,8 +37,8 @@ pub enum Malformed {
     /// More elements than the bytes can hold, or than a request may have.
     #[error("an array has more elements than fit or are allowed")]
     Elements,
-    /// A tagged field which is longer or shorter than it says.
-    #[error("a tagged field has another length than it says")]
+    /// A tagged field which is longer or shorter than it says, or whose tag is no signed number.
+    #[error("a tagged field has another length than it says, or its tag is too large")]
     Tag,
     /// A structure that may be null is neither null nor there.
     #[error("a structure is neither null nor there")]

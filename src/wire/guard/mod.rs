@@ -135,6 +135,10 @@ impl Walk<'_> {
         }
         for _ in 0..count {
             let tag = self.unsigned()?;
+            // The crate keeps such a tag as a negative number, and loses it when it writes.
+            if tag > i32::MAX as u32 {
+                return Err(Malformed::Tag);
+            }
             let length = self.unsigned()? as usize;
             let (inside, after) = self.left.split_at_checked(length).ok_or(Malformed::Cut)?;
             let is_it = |field: &&Field| field.tag == Some(tag) && field.is_known(self.form);
