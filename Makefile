@@ -1,9 +1,18 @@
-.PHONY: run test tests check kernel bench fuzz
+.PHONY: run test tests check deny deny-install kernel bench fuzz
 CARGO ?= cargo
 run: ; $(CARGO) run --release --quiet
 test: ; $(CARGO) build --workspace && $(CARGO) test --workspace --features ottla/internals --quiet
 tests: test
-check: ; $(CARGO) fmt --all --check && $(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
+# The package for itself first: with the fuzzers in, everything of the pure floors counts as used.
+check: deny
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --quiet --workspace --exclude ottla-fuzz --all-targets -- -D warnings
+	$(CARGO) clippy --quiet -p ottla-fuzz -p ottla --features ottla/internals --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --quiet --no-deps --document-private-items
+# Not every clone has cargo-deny, which takes minutes to build: without it this says so and goes on.
+deny: ; @if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check licenses bans sources; \
+	else echo "UNCHECKED: licences, bans and sources of dependencies (make deny-install)"; fi
+deny-install: ; $(CARGO) install cargo-deny --locked --version 0.20.2
 kernel: ; $(CARGO) test --lib --no-default-features --quiet
 bench: ; $(CARGO) bench --quiet --features internals
 # A minute for each target; needs cargo-fuzz and a C++ compiler. What it finds belongs in fuzz/seeds/<target>/.

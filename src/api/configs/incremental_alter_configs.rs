@@ -1,4 +1,4 @@
-//! IncrementalAlterConfigs (44), versions 0–1: single keys of topics and brokers are set, deleted, appended to, subtracted from.
+//! IncrementalAlterConfigs (44), versions 0–1: single keys are set, deleted, appended to, subtracted from.
 //!
 //! KIP-339; KIP-482 (1: flexible). A broker checks what concerns itself, the controller decides and records.
 //! Deviations from Apache Kafka: a broker has no loggers to change; groups and

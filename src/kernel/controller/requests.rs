@@ -10,7 +10,8 @@ use kafka_protocol::messages::{
     AlterConfigsResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
     CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, UpdateFeaturesRequest,
-    UpdateFeaturesResponse,
+    UpdateFeaturesResponse, alter_configs_request, create_partitions_request,
+    incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -68,7 +69,7 @@ impl Request {
             Self::CreateTopics(request) => Reply::CreateTopics(create_topics(request, refusal)),
             Self::DeleteTopics(request) => Reply::DeleteTopics(delete_topics(request, code)),
             Self::CreatePartitions(request) => {
-                let result = |topic: &kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic| {
+                let result = |topic: &create_partitions_request::CreatePartitionsTopic| {
                     CreatePartitionsTopicResult::default()
                         .with_name(topic.name.clone())
                         .with_error_code(code)
@@ -78,20 +79,21 @@ impl Request {
                 Reply::CreatePartitions(CreatePartitionsResponse::default().with_results(results))
             }
             Self::IncrementalAlterConfigs(request) => {
-                let response = |resource: &kafka_protocol::messages::incremental_alter_configs_request::AlterConfigsResource| {
-                    IncrementallyAltered::default()
-                        .with_resource_type(resource.resource_type)
-                        .with_resource_name(resource.resource_name.clone())
-                        .with_error_code(code)
-                        .with_error_message(message.clone())
-                };
+                let response =
+                    |resource: &incremental_alter_configs_request::AlterConfigsResource| {
+                        IncrementallyAltered::default()
+                            .with_resource_type(resource.resource_type)
+                            .with_resource_name(resource.resource_name.clone())
+                            .with_error_code(code)
+                            .with_error_message(message.clone())
+                    };
                 let responses = request.resources.iter().map(response).collect();
                 Reply::IncrementalAlterConfigs(
                     IncrementalAlterConfigsResponse::default().with_responses(responses),
                 )
             }
             Self::AlterConfigs(request) => {
-                let response = |resource: &kafka_protocol::messages::alter_configs_request::AlterConfigsResource| {
+                let response = |resource: &alter_configs_request::AlterConfigsResource| {
                     Altered::default()
                         .with_resource_type(resource.resource_type)
                         .with_resource_name(resource.resource_name.clone())

@@ -1,7 +1,7 @@
 //! What a log asks of a disk: few operations, synchronous, each of them one that a crash may come before or after.
 //!
 //! Nothing is durable until it is asked for: a file's content by [`DiskFile::sync`], its name by
-//! [`Disk::sync_directory`]. Real files are in `shell::disk`; [`simulated`] has a disk whose every crash can be seen.
+//! [`Disk::sync_directory`]. Real files are in `shell::disk`; `simulated` has a disk whose every crash can be seen.
 
 #[cfg(any(test, feature = "internals"))]
 pub mod simulated;
