@@ -17,7 +17,7 @@ pub struct FoundLog {
     pub size_bytes: u64,
     /// When it was last written.
     pub modified: Timestamp,
-    /// Whether both indexes are there.
+    /// Whether both indexes are there, and have entries if they must.
     pub has_indexes: bool,
 }
 
@@ -53,11 +53,15 @@ pub fn sort_out<D: Disk>(disk: &D, directory: &Path) -> Result<Found, LogError> 
         let of = move |(file, _): &&(SegmentFile, DirectoryEntry)| file.kind == kind;
         files.iter().filter(of)
     };
-    let has = |kind, offset| of_kind(kind).any(|(file, _)| file.offset == offset);
+    let size_of = |kind, offset| {
+        let mut named = of_kind(kind).filter(|(file, _)| file.offset == offset);
+        named.next().map(|(_, entry)| entry.size_bytes)
+    };
     let mut found = Found::default();
     for (file, entry) in of_kind(FileKind::Log) {
-        let has_indexes =
-            has(FileKind::OffsetIndex, file.offset) && has(FileKind::TimeIndex, file.offset);
+        // A time index has an entry as soon as there is a batch; one that has none was lost with the machine.
+        let has_indexes = size_of(FileKind::OffsetIndex, file.offset).is_some()
+            && size_of(FileKind::TimeIndex, file.offset).is_some_and(|bytes| bytes > 0);
         let DirectoryEntry { size_bytes, modified, .. } = *entry;
         found.logs.insert(file.offset, FoundLog { size_bytes, modified, has_indexes });
     }

@@ -1,6 +1,8 @@
 //! The log on a simulated disk.
 
+mod apache;
 mod append_and_read;
+mod crashes;
 mod segments;
 mod times;
 
