@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a bench speaks on stdout")]
 
 mod counting;
+mod log;
 mod rows;
 
 use std::process::ExitCode;

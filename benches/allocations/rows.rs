@@ -33,7 +33,8 @@ pub struct Row {
     pub step: Box<dyn Fn()>,
 }
 
-fn row(name: &'static str, bound: u64, step: impl Fn() + 'static) -> Row {
+/// A row of that name and bound.
+pub fn row(name: &'static str, bound: u64, step: impl Fn() + 'static) -> Row {
     Row { name, bound, step: Box::new(step) }
 }
 
@@ -43,6 +44,7 @@ pub fn all() -> Vec<Row> {
     rows.extend(produce());
     rows.extend(check());
     rows.extend(fetch());
+    rows.extend(crate::log::rows());
     rows
 }
 
