@@ -31,7 +31,7 @@ macro_rules! error_codes {
 
 error_codes! {
     UnknownServerError = -1, "The server experienced an unexpected error when processing the request.";
-    None = 0, "No error";
+    None = 0, "NONE";
     OffsetOutOfRange = 1, "The requested offset is not within the range of offsets maintained by the server.";
     CorruptMessage = 2, "This message has failed its CRC checksum, exceeds the valid size, has a null key for a compacted topic, or is otherwise corrupt.";
     UnknownTopicOrPartition = 3, "This server does not host this topic-partition.";

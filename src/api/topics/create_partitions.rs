@@ -1,7 +1,8 @@
 //! CreatePartitions (37), versions 0–3: more partitions for topics.
 //!
 //! KIP-195; 2: KIP-482; 3: KIP-599. Deviations from Apache Kafka: an answer is in the order of its request; the time that
-//! a client grants is not looked at, since a decision takes none.
+//! a client grants is not looked at, since a decision takes none; more than 10,000 partitions at once are refused, where
+//! Kafka adds 10,000 of them and answers that it failed.
 
 use std::sync::Arc;
 

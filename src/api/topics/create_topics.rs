@@ -2,7 +2,7 @@
 //!
 //! KIP-4; 4: KIP-464, defaults for both numbers; 5: KIP-525, the configuration in the answer, KIP-482; 6: KIP-599; 7:
 //! KIP-516, ids. Deviations from Apache Kafka: an answer is in the order of its request; the time that a client grants is
-//! not looked at, since a decision takes none.
+//! not looked at, since a decision takes none; among the keys of a topic is one of our own.
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@ use super::requests::text;
 use super::topic_names::check_topic_name;
 use super::view::{BROKER, TOPIC, View};
 use super::{Decided, RECORDS_MAX, Refusal, Reply, too_large};
-use crate::kernel::configs::alter::{self, Change, Resource, applied};
+use crate::kernel::configs::alter::{self, Change, Operation, Resource, applied};
 use crate::kernel::configs::layers::Texts;
 use crate::kernel::configs::topic;
 use crate::types::error_code::ErrorCode;
@@ -33,6 +33,11 @@ pub fn incremental_alter_configs(
     view: &View<'_>,
     request: &IncrementalAlterConfigsRequest,
 ) -> Result<Decided, Refusal> {
+    // Kafka's controller fails on its own mistake over an operation that does not exist, and with it the request.
+    let mut changes = request.resources.iter().flat_map(|resource| &resource.configs);
+    if changes.any(|change| Operation::from_wire(change.config_operation).is_none()) {
+        return Err(Refusal { code: ErrorCode::UnknownServerError, message: None });
+    }
     let asked = request.resources.iter().map(|it| (it.resource_type, &it.resource_name));
     let mut decisions = Decisions::new(view, asked);
     let mut responses = Vec::with_capacity(request.resources.len());

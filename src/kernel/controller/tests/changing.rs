@@ -88,6 +88,16 @@ fn a_resource_that_cannot_be_changed_is_answered_and_others_are_changed() {
 }
 
 #[test]
+fn an_operation_that_does_not_exist_spoils_the_request() {
+    let mut node = Node::new(&[]);
+    node.create(vec![topic("a", 1, 1, &[]), topic("b", 1, 1, &[])]);
+    let good: &[(&str, i8, Option<&str>)] = &[("segment.ms", 0, Some("1"))];
+    let bad: &[(&str, i8, Option<&str>)] = &[("segment.ms", 9, Some("1"))];
+    let (records, answers) = alter(&mut node, &[(2, "a", good), (2, "b", bad)]);
+    assert_eq!((records.as_str(), answers), ("", vec![(-1, "-".to_owned()); 2]));
+}
+
+#[test]
 fn the_older_api_replaces_all_keys() {
     let mut node = Node::new(&[]);
     node.create(vec![topic("a", 1, 1, &[("segment.ms", "7"), ("retention.ms", "8")])]);
