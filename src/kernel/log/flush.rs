@@ -1,7 +1,7 @@
 //! Making durable what was written, and ending in order.
 //!
-//! A flush takes three steps, so that the slow one needs no lock: what is to be synced is noted, it is synced, and the
-//! recovery point moves.
+//! A flush takes three steps, so that the slow one needs no lock: what is to be synced is noted, it is synced, and
+//! the recovery point moves.
 
 use std::io;
 use std::path::PathBuf;
@@ -123,15 +123,24 @@ impl<D: Disk> Log<D> {
         Ok(self.recovery_point)
     }
 
-    /// Ends in order: everything durable, indexes in their files as Kafka leaves them, and a snapshot of the producers. A
-    /// start that finds the directory's clean mark believes all of it.
+    /// Ends in order: everything durable, indexes in their files as Kafka leaves them, and a snapshot of the
+    /// producers. A start that finds the directory's clean mark believes all of it.
     pub fn close(&mut self) -> Result<(), LogError> {
+        if let Some(flush) = self.begin_close()? {
+            let result = flush.run();
+            self.end_flush(&flush, result)?;
+        }
+        self.release();
+        Ok(())
+    }
+
+    /// Does of [`Self::close`] what needs no sync, and notes what is to be synced; none if everything is durable.
+    /// Who closes many logs may sync the whole file system instead of each file.
+    pub fn begin_close(&mut self) -> Result<Option<Flush<D>>, LogError> {
         self.check_online()?;
         let closed = self.try_close();
         self.failing(closed)?;
-        self.flush()?;
-        self.release();
-        Ok(())
+        self.begin_flush()
     }
 
     fn try_close(&mut self) -> io::Result<()> {

@@ -24,6 +24,9 @@ use crate::types::ids::{DirectoryId, NodeId, PartitionId, TopicName};
 use crate::types::offset::Offset;
 use crate::types::time::Now;
 
+/// So many names are remembered that checkpoints still speak of, before those are written anew.
+const GONE_MAX: usize = 10_000;
+
 impl Partitions {
     /// Makes of the partitions what `image` says; `changes` is what it changed. The first image is taken whole:
     /// what the disk has and it does not name is put aside.
@@ -62,16 +65,15 @@ impl Partitions {
             let changed = changes.partitions_changed.iter().copied();
             self.change_partitions(changed, image, control, now);
         }
-        self.forget_the_gone(control);
     }
 
-    /// A checkpoint may not speak of a partition that is gone: one of the same name may come.
+    /// A checkpoint may not speak of a partition that is gone when one of its name comes: it would say of the new
+    /// log what was true of the old one. Names seldom come again, so the checkpoints are written anew only then.
     fn forget_the_gone(&self, control: &mut Control) {
-        for directory in std::mem::take(&mut control.outdated) {
-            if !directory.is_offline() {
-                self.checkpoint_recovery_points_of(&directory);
-                self.checkpoint_log_starts_of(&directory);
-            }
+        control.gone.clear();
+        for directory in self.directories.iter().filter(|directory| !directory.is_offline()) {
+            self.checkpoint_recovery_points_of(directory);
+            self.checkpoint_log_starts_of(directory);
         }
     }
 
@@ -135,6 +137,9 @@ impl Partitions {
         now: Now,
     ) -> Partition {
         let key = (identity.topic.clone(), identity.id);
+        if control.gone.contains(&key) {
+            self.forget_the_gone(control);
+        }
         let found = control.found.remove(&key);
         let directory = match found {
             Some(index) => &self.directories[index],
@@ -189,10 +194,11 @@ impl Partitions {
             return;
         };
         let directory = partition.directory();
-        if partition.is_checkpointed()
-            && !control.outdated.iter().any(|outdated| Arc::ptr_eq(outdated, directory))
-        {
-            control.outdated.push(Arc::clone(directory));
+        if partition.is_checkpointed() {
+            control.gone.insert((partition.topic.clone(), partition.id));
+            if control.gone.len() >= GONE_MAX {
+                self.forget_the_gone(control);
+            }
         }
         let name = fated(&partition.topic, partition.id, DirectoryFate::Delete);
         if let Some(path) = partition.leave(&name) {

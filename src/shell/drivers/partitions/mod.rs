@@ -18,7 +18,7 @@ mod settings;
 mod stop;
 mod waiter;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,8 +74,8 @@ struct Control {
     /// Partitions' directories that no image has named yet: where they lie, by the index of the log directory.
     found: BTreeMap<(TopicName, PartitionId), usize>,
     doomed: Vec<Doomed>,
-    /// Directories whose checkpoints speak of partitions that are gone.
-    outdated: Vec<Arc<LogDirectory>>,
+    /// Partitions that are gone, and that the checkpoints may still speak of.
+    gone: BTreeSet<(TopicName, PartitionId)>,
 }
 
 /// A directory that is to be removed.
@@ -124,7 +124,7 @@ impl Partitions {
             left: Vec::with_capacity(directories.len()),
             found: BTreeMap::new(),
             doomed: Vec::new(),
-            outdated: Vec::new(),
+            gone: BTreeSet::new(),
         };
         let mut failed = None;
         for (index, directory) in directories.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! What is done to a partition from time to time, and at its end.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -173,10 +174,20 @@ impl Partition {
         }
     }
 
-    /// Closes the log in order, for a start that recovers nothing.
-    pub(in super::super) fn close(&self) -> Result<(), ErrorCode> {
+    /// Closes the log in order but for what is to be synced, which it gives; none if everything is durable.
+    pub(in super::super) fn begin_close(&self) -> Result<Option<Flush<Files>>, ErrorCode> {
         self.check_online()?;
-        self.lock().log()?.close().map_err(|error| self.on_log_error("close", &error))
+        self.lock().log()?.begin_close().map_err(|error| self.on_log_error("close", &error))
+    }
+
+    /// What became of the sync that [`Self::begin_close`] asked for.
+    pub(in super::super) fn end_close(
+        &self,
+        flush: &Flush<Files>,
+        result: io::Result<()>,
+    ) -> Result<(), ErrorCode> {
+        let ended = self.lock().log()?.end_flush(flush, result);
+        ended.map_err(|error| self.on_log_error("close", &error))
     }
 
     /// No request is answered any more: the node ends.
@@ -203,7 +214,7 @@ impl Partition {
     }
 }
 
-fn rename(from: &Path, to: &Path, fail: impl FnOnce(&str, &std::io::Error)) -> Option<PathBuf> {
+fn rename(from: &Path, to: &Path, fail: impl FnOnce(&str, &io::Error)) -> Option<PathBuf> {
     match Files.rename(from, to) {
         Ok(()) => Some(to.to_owned()),
         Err(error) => {

@@ -79,14 +79,22 @@ fn a_checkpoint_forgets_a_partition_before_one_of_its_name_comes() {
         node.append(1);
     }
     node = node.restart();
-    assert_eq!(node.text("recovery-point-offset-checkpoint"), "0\n1\na 0 5\n");
+    let recovery_points = "recovery-point-offset-checkpoint";
     node.delete(1);
-    assert_eq!(node.text("recovery-point-offset-checkpoint"), "0\n0\n");
-    // One that no checkpoint speaks of costs no write.
     node.create("b", 2, 1);
-    std::fs::remove_file(node.path("recovery-point-offset-checkpoint")).unwrap();
-    node.delete(2);
-    assert_eq!(node.text("recovery-point-offset-checkpoint"), "");
+    assert_eq!(node.text(recovery_points), "0\n1\na 0 5\n", "nothing asks for a write");
+    // A new topic of the old one's name.
+    node.create("a", 3, 1);
+    assert_eq!(node.text(recovery_points), "0\n1\nb 0 0\n");
+    node.append(3);
+    node = node.crash();
+    assert_eq!(read(&node.partition(3), 0), [0]);
+    // One that no checkpoint speaks of costs no write, though its name comes again.
+    node.create("c", 4, 1);
+    std::fs::remove_file(node.path(recovery_points)).unwrap();
+    node.delete(4);
+    node.create("c", 5, 1);
+    assert_eq!(node.text(recovery_points), "");
 }
 
 #[test]

@@ -30,6 +30,21 @@ fn a_clean_stop_leaves_what_the_next_start_believes() {
 }
 
 #[test]
+fn many_logs_are_closed_together() {
+    let mut node = Node::new();
+    node.create("a", 1, 40);
+    for id in 0..40 {
+        let partition = node.partitions.get(topic_id(1), PartitionId(id)).unwrap();
+        partition.append(&record(0), 1, node.now).unwrap();
+    }
+    node = node.restart();
+    let recovery_points = node.text("recovery-point-offset-checkpoint");
+    assert_eq!(recovery_points.lines().filter(|line| line.ends_with(" 1")).count(), 40);
+    assert_eq!(node.partitions.previous_broker_epoch(), BrokerEpoch(17));
+    assert_eq!(read(&node.partition(1), 0), [0]);
+}
+
+#[test]
 fn nothing_that_was_written_is_lost_by_a_crash_of_the_process() {
     let mut node = Node::with_topic();
     for _ in 0..3 {
