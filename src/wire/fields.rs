@@ -19,14 +19,17 @@ use super::varint;
 /// 200,000 partitions in all.
 pub const REQUEST_MAX_ELEMENTS: usize = 200_000;
 
+/// The longest text that Kafka reads, whatever the form of its length.
+pub const TEXT_MAX_BYTES: usize = i16::MAX as usize;
+
 /// Why a request cannot be read. The connection is closed: where the next field starts is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Malformed {
     /// It ends within a field, or a length goes past its end.
     #[error("it ends within a field")]
     Cut,
-    /// A length below −1.
-    #[error("a length is negative")]
+    /// A length below −1, or a text longer than [`TEXT_MAX_BYTES`].
+    #[error("a length is negative or too large")]
     Length,
     /// Null where null means nothing.
     #[error("a field that may not be null is null")]
@@ -110,6 +113,9 @@ impl Reader {
             from_signed(i32::from(self.i16()?))?
         };
         let Some(length) = length else { return Ok(None) };
+        if length > TEXT_MAX_BYTES {
+            return Err(Malformed::Length);
+        }
         let text = StrBytes::try_from(self.take(length)?).map_err(|_| Malformed::Text)?;
         Ok(Some(text))
     }

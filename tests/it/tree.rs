@@ -36,22 +36,29 @@ pub fn root() -> &'static Path {
 
 /// Every file of Rust below these folders, in order.
 pub fn sources(folders: &[&str]) -> Vec<Source> {
-    let mut sources = Vec::new();
+    let source = |(path, text): (PathBuf, String)| {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        Source { is_test: is_test(&path, &name), path: name, text }
+    };
+    files(folders, "rs").into_iter().map(source).collect()
+}
+
+/// Every file with this ending below these folders, in order, and what it says.
+pub fn files(folders: &[&str], ending: &str) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
     let mut open: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
     while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap) {
-            let path = entry.path();
+        for path in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
             if path.is_dir() && !path.ends_with("target") {
                 open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+            } else if path.extension().is_some_and(|extension| extension == ending) {
                 let text = std::fs::read_to_string(&path).unwrap();
-                sources.push(Source { is_test: is_test(&path, &name), path: name, text });
+                files.push((path, text));
             }
         }
     }
-    sources.sort_by(|a, b| a.path.cmp(&b.path));
-    sources
+    files.sort();
+    files
 }
 
 /// Whether a file is among tests, or compiled for them only.

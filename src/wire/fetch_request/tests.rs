@@ -236,3 +236,15 @@ fn a_known_tag_must_have_the_length_it_says() {
     let longer = [&state[..], &[0]].concat();
     assert_eq!(FetchRequest::parse(15, body(14, &longer)).unwrap_err(), Malformed::Tag);
 }
+
+/// Kafka refuses a longer one though the flexible form could say it.
+#[test]
+fn a_text_is_as_long_as_kafka_lets_it_be() {
+    let with_rack = |length: usize| {
+        let rack = StrBytes::from_string("r".repeat(length));
+        let request = theirs::FetchRequest::default().with_rack_id(rack);
+        FetchRequest::parse(12, encoded(&request, 12)).map(|request| request.rack_id.len())
+    };
+    assert_eq!(with_rack(32_767), Ok(32_767));
+    assert_eq!(with_rack(32_768), Err(Malformed::Length));
+}

@@ -19,14 +19,11 @@ mod table;
 
 use self::shape::{Field, Form, Kind, Shape};
 pub use self::table::SHAPES;
-use super::fields::{Malformed, REQUEST_MAX_ELEMENTS};
+use super::fields::{Malformed, REQUEST_MAX_ELEMENTS, TEXT_MAX_BYTES};
 use super::varint;
 
 /// The APIs whose requests never meet the crate: Produce and Fetch.
 pub const OWN_CODECS: [i16; 2] = [0, 1];
-
-/// The longest text that Kafka reads, whatever the form of its length.
-const TEXT_MAX_BYTES: usize = i16::MAX as usize;
 
 /// What the crate keeps of an unknown tagged field is a node of a tree, which is as large as a few of the
 /// largest elements.

@@ -1,9 +1,9 @@
 //! Fetch (1), versions 4–18: batches, as ranges of segment files that nobody has looked at.
 //!
 //! KIP-74 (limits, and the first batch comes whole all the same), KIP-98 (4: aborted transactions), KIP-107 (5: log
-//! start), KIP-227 (7: sessions), KIP-320 (9: leader epochs), KIP-110 (10: zstd, which Kafka 4 gives to older versions too), KIP-392 (11: racks), KIP-482 (12:
-//! flexible), KIP-595 (12: diverging epochs), KIP-516 (13: topic ids), KIP-903 (15), KIP-951 (16: who leads now), KIP-853
-//! (17), KIP-1166 (18).
+//! start), KIP-227 (7: sessions), KIP-320 (9: leader epochs), KIP-110 (10: zstd, which Kafka 4 gives to older
+//! versions too), KIP-392 (11: racks), KIP-482 (12: flexible), KIP-595 (12: diverging epochs), KIP-516 (13: topic
+//! ids), KIP-903 (15), KIP-951 (16: who leads now), KIP-853 (17), KIP-1166 (18).
 //!
 //! Deviations from Apache Kafka: limits below zero are taken for zero, and the first batch comes all the same; a topic
 //! that was deleted is unknown by its id at once, even to a session that knew its name; there are no followers yet, so a
