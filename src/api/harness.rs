@@ -1,5 +1,6 @@
 //! A node without sockets, for tests: partitions in a directory of their own, and requests as bytes.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, mpsc};
 
 use arc_swap::ArcSwap;
@@ -17,13 +18,14 @@ use crate::kernel::configs::layers::Texts;
 use crate::kernel::controller::{Reply, Request};
 use crate::kernel::metadata::changes::Changes;
 use crate::kernel::metadata::image::{
-    ConfigResource, Image, LeaderRecoveryState, PartitionRegistration, TopicImage,
+    BrokerRegistration, ConfigResource, Image, LeaderRecoveryState, ListenerEndpoint,
+    PartitionRegistration, TopicImage,
 };
 use crate::kernel::raft::view::QuorumView;
 use crate::kernel::replica::fetch_session::FetchSessions;
 use crate::shell::drivers::controller::handle::{Handle, Message};
 use crate::shell::drivers::partitions::Partitions;
-use crate::types::epoch::{LeaderEpoch, PartitionEpoch};
+use crate::types::epoch::{BrokerEpoch, LeaderEpoch, PartitionEpoch};
 use crate::types::ids::{DirectoryId, NodeId, PartitionId, TopicId, TopicName};
 use crate::types::time::{Now, Timestamp};
 use crate::wire::reply::Chunk;
@@ -69,6 +71,26 @@ fn registration(node_id: NodeId) -> PartitionRegistration {
         leader_recovery_state: LeaderRecoveryState::Recovered,
         leader_epoch: LeaderEpoch(0),
         partition_epoch: PartitionEpoch(0),
+    }
+}
+
+fn broker(id: NodeId) -> BrokerRegistration {
+    BrokerRegistration {
+        id,
+        epoch: BrokerEpoch(1),
+        incarnation_id: Uuid::from_u128(1),
+        listeners: vec![ListenerEndpoint {
+            name: "PLAINTEXT".to_owned(),
+            host: "two".to_owned(),
+            port: 9092,
+            security_protocol: 0,
+        }],
+        features: BTreeMap::new(),
+        rack: None,
+        fenced: false,
+        in_controlled_shutdown: false,
+        log_dirs: Vec::new(),
+        cordoned_log_dirs: None,
     }
 }
 
@@ -141,6 +163,30 @@ impl Node {
         node.ctx.partitions.apply(&image, &changes, now());
         drop(image);
         node
+    }
+
+    /// Another node, at host `two`, leads a partition from now on.
+    pub fn elect(&self, leader: NodeId, index: PartitionId, name: &str) {
+        let mut image = Image::clone(&self.ctx.image.load());
+        let mut topic = TopicImage::clone(image.topics.named(name).unwrap());
+        let partition = topic.partitions.get_mut(&index).unwrap();
+        partition.replicas.push(leader);
+        partition.isr.push(leader);
+        partition.directories.push(DirectoryId::default());
+        partition.leader = leader;
+        partition.leader_epoch = partition.leader_epoch.next();
+        partition.partition_epoch = PartitionEpoch(partition.partition_epoch.0 + 1);
+        let changes = Changes {
+            partitions_changed: [(topic.id, index)].into_iter().collect(),
+            ..Changes::default()
+        };
+        let topic = Arc::new(topic);
+        let by_name = Arc::make_mut(&mut image.topics.by_name);
+        by_name.insert(topic.name.clone(), Arc::clone(&topic));
+        Arc::make_mut(&mut image.topics.by_id).insert(topic.id, topic);
+        Arc::make_mut(&mut image.brokers).insert(leader, Arc::new(broker(leader)));
+        self.ctx.partitions.apply(&image, &changes, now());
+        self.ctx.image.store(Arc::new(image));
     }
 
     /// Asks, as a client does.

@@ -81,3 +81,53 @@ fn described(directory: &LogDirDescription, wanted: Option<&Wanted<'_>>) -> Desc
         .with_total_bytes(directory.total_bytes)
         .with_usable_bytes(directory.usable_bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
+    use kafka_protocol::protocol::{Decodable as _, Encodable as _};
+
+    use super::*;
+    use crate::api::harness::{Node, bytes_of};
+
+    fn ask(node: &Node, topics: Option<&[(&'static str, &[i32])]>) -> DescribeLogDirsResponse {
+        let topics = topics.map(|topics| {
+            let topics = topics.iter().map(|(name, partitions)| {
+                DescribableLogDirTopic::default()
+                    .with_topic(TopicName(StrBytes::from_static_str(name)))
+                    .with_partitions(partitions.to_vec())
+            });
+            topics.collect()
+        });
+        let mut body = BytesMut::new();
+        let request = DescribeLogDirsRequest::default().with_topics(topics);
+        request.encode(&mut body, 1).unwrap();
+        let mut answer = Bytes::from(bytes_of(node.ask(35, 1, body.freeze())));
+        DescribeLogDirsResponse::decode(&mut answer, 1).unwrap()
+    }
+
+    #[test]
+    fn a_directory_tells_of_what_is_asked_for() {
+        let node = Node::with(&[("a", 2, &[]), ("b", 1, &[])]);
+        let check = |topics: Option<&[(&'static str, &[i32])]>, expected: &[(&str, &[i32])]| {
+            let response = ask(&node, topics);
+            let [directory] = &response.results[..] else { panic!("{response:?}") };
+            assert_eq!(
+                (directory.error_code, &*directory.log_dir),
+                (0, node.root.path().to_str().unwrap())
+            );
+            let index = |it: &DescribeLogDirsPartition| it.partition_index;
+            let got: Vec<(&str, Vec<i32>)> = directory
+                .topics
+                .iter()
+                .map(|topic| (topic.name.as_str(), topic.partitions.iter().map(index).collect()))
+                .collect();
+            let expected: Vec<_> = expected.iter().map(|it| (it.0, it.1.to_vec())).collect();
+            assert_eq!(got, expected);
+        };
+        check(None, &[("a", &[0, 1]), ("b", &[0])]);
+        check(Some(&[]), &[]);
+        check(Some(&[("a", &[1, 9]), ("nope", &[0])]), &[("a", &[1])]);
+        check(Some(&[("b", &[0]), ("a", &[0]), ("a", &[1])]), &[("a", &[0, 1]), ("b", &[0])]);
+    }
+}

@@ -164,3 +164,6 @@ impl Fetch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,24 +98,4 @@ impl ProducerIds {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_come_from_one_block_after_the_other() {
-        let mut blocks = Blocks::default();
-        assert_eq!(blocks.take(), None);
-        assert!(blocks.is_low());
-        blocks.add(1000..1020);
-        for id in 1000..1017 {
-            assert_eq!(blocks.take(), Some(ProducerId(id)));
-            assert!(!blocks.is_low(), "{id}");
-        }
-        assert_eq!(blocks.take(), Some(ProducerId(1017)));
-        assert!(blocks.is_low());
-        blocks.add(5000..5010);
-        assert!(!blocks.is_low());
-        let rest: Vec<_> = std::iter::from_fn(|| blocks.take()).map(|id| id.0).collect();
-        assert_eq!(rest, [1018, 1019].into_iter().chain(5000..5010).collect::<Vec<_>>());
-    }
-}
+mod tests;

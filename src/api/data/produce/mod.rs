@@ -233,3 +233,6 @@ fn rules(config: &TopicConfig) -> BatchRules<'static> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;
