@@ -201,6 +201,8 @@ impl<D: Disk> Log<D> {
         let Some(segment) = self.segments.last_mut() else {
             return Err(LogError::Offline.into());
         };
+        // That no more files can be opened is no failed write: there may be room later.
+        segment.file(&self.disk, &directory).map_err(LogError::Io)?;
         segment.modified = now.wall;
         let written = segment.append(&self.disk, &directory, new, &parts, interval);
         self.failing(written)?;

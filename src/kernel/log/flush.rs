@@ -4,15 +4,15 @@
 //! the recovery point moves.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Disk, DiskFile, Durability, OpenMode};
+use super::disk::{Disk, DiskFile, OpenMode};
 use super::file_names::FileKind;
 use super::leader_epochs::LEADER_EPOCH_CHECKPOINT;
+use super::partition_metadata::PARTITION_METADATA;
 use super::{Log, LogError};
 use crate::types::offset::Offset;
-use std::path::Path;
 
 /// What a flush is to make durable.
 pub struct Flush<D: Disk> {
@@ -21,9 +21,10 @@ pub struct Flush<D: Disk> {
     files: Vec<Arc<D::File>>,
     /// Files that may be missing: their absence is as good as their durability.
     paths: Vec<PathBuf>,
-    epochs: Option<String>,
     /// Names were made since the last flush.
     has_new_names: bool,
+    /// The directory itself was.
+    is_new: bool,
     up_to: Offset,
 }
 
@@ -34,25 +35,28 @@ impl<D: Disk> Flush<D> {
             file.sync()?;
         }
         for path in &self.paths {
-            match self.disk.open(path, OpenMode::Existing) {
-                Ok(file) => file.sync()?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if let Some(text) = &self.epochs {
-            let path = self.directory.join(LEADER_EPOCH_CHECKPOINT);
-            self.disk.replace_small(&path, text.as_bytes(), Durability::Durable)?;
+            unless_gone(self.disk.open(path, OpenMode::Existing).and_then(|file| file.sync()))?;
         }
         if self.has_new_names {
-            self.disk.sync_directory(&self.directory)?;
+            unless_gone(self.disk.sync_directory(&self.directory))?;
         }
-        Ok(())
+        match self.directory.parent() {
+            Some(parent) if self.is_new => unless_gone(self.disk.sync_directory(parent)),
+            _ => Ok(()),
+        }
     }
 
     /// Everything below will be durable.
     pub const fn up_to(&self) -> Offset {
         self.up_to
+    }
+}
+
+/// What was removed, or renamed because its partition is deleted, needs no durability.
+fn unless_gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 
@@ -74,16 +78,23 @@ impl<D: Disk> Log<D> {
             return Ok(None);
         }
         let (disk, directory) = (self.disk.clone(), Arc::clone(&self.directory));
-        let epochs = std::mem::take(&mut self.epochs_unsynced).then(|| self.epochs.to_text());
         let mut flush = Flush {
             disk: disk.clone(),
             directory: Arc::clone(&directory),
             files: Vec::new(),
             paths: Vec::new(),
-            epochs,
             has_new_names: false,
+            is_new: std::mem::take(&mut self.is_new),
             up_to,
         };
+        if std::mem::take(&mut self.epochs_unsynced) {
+            flush.paths.push(directory.join(LEADER_EPOCH_CHECKPOINT));
+            flush.has_new_names = true;
+        }
+        if flush.is_new {
+            flush.paths.push(directory.join(PARTITION_METADATA));
+            flush.has_new_names = true;
+        }
         for index in self.segment_of(self.recovery_point)..self.segments.len() {
             let is_active = index + 1 == self.segments.len();
             let segment = &mut self.segments[index];
@@ -143,7 +154,7 @@ impl<D: Disk> Log<D> {
         self.begin_flush()
     }
 
-    fn try_close(&mut self) -> io::Result<()> {
+    fn try_close(&mut self) -> Result<(), LogError> {
         self.take_snapshot()?;
         if let Some(active) = self.segments.last_mut() {
             active.make_files(&self.disk, &self.directory)?;

@@ -133,6 +133,8 @@ pub struct Log<D: Disk> {
     doomed: Vec<Doomed>,
     /// Where the last read ended that was limited by an offset: that offset, its segment, the position.
     bound: Option<(Offset, Offset, u32)>,
+    /// The directory was made and may be lost with the machine.
+    is_new: bool,
     failed: bool,
 }
 
@@ -151,6 +153,7 @@ impl<D: Disk> Log<D> {
         let directory = Arc::from(directory);
         let mut log = Self::bare(disk, directory, topic_id, config, Offset::ZERO);
         log.segments.push(Segment::empty(Offset::ZERO, now.wall));
+        log.is_new = true;
         Ok(log)
     }
 
@@ -176,6 +179,7 @@ impl<D: Disk> Log<D> {
             snapshots: Vec::new(),
             doomed: Vec::new(),
             bound: None,
+            is_new: false,
             failed: false,
         }
     }

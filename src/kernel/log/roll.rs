@@ -69,7 +69,7 @@ impl<D: Disk> Log<D> {
         self.failing(rolled)
     }
 
-    fn try_roll(&mut self, base_offset: Offset, now: Timestamp) -> io::Result<()> {
+    fn try_roll(&mut self, base_offset: Offset, now: Timestamp) -> Result<(), LogError> {
         let (disk, directory) = (self.disk.clone(), Arc::clone(&self.directory));
         if let Some(active) = self.segments.last_mut() {
             if active.base_offset == base_offset {
@@ -88,9 +88,20 @@ impl<D: Disk> Log<D> {
             // Leftovers of a log that was cut and has grown again.
             disk.remove(&self.path(kind, base_offset))?;
         }
-        self.segments.push(Segment::empty(base_offset, now));
+        self.push_empty(base_offset, now)?;
         self.producers.advance_to(base_offset);
-        self.take_snapshot()
+        Ok(self.take_snapshot()?)
+    }
+
+    /// Adds a segment without batches. Its file is made at once where its name says something: that of a log whose records
+    /// have all gone is all that keeps an offset from being given twice.
+    pub(super) fn push_empty(&mut self, base_offset: Offset, now: Timestamp) -> io::Result<()> {
+        let mut segment = Segment::empty(base_offset, now);
+        if base_offset > Offset::ZERO {
+            segment.file(&self.disk, &self.directory)?;
+        }
+        self.segments.push(segment);
+        Ok(())
     }
 
     /// Writes a snapshot of the producers, unless nothing was appended since the last one. It is made durable with the

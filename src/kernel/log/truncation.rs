@@ -61,11 +61,12 @@ impl<D: Disk> Log<D> {
     ) -> Result<(), LogError> {
         self.check_online()?;
         let gone = std::mem::take(&mut self.segments);
-        self.segments.push(Segment::empty(offset, now.wall));
         for segment in &gone {
             let doomed = self.doom_segment(segment, now);
             self.failing(doomed)?;
         }
+        let made = self.push_empty(offset, now.wall);
+        self.failing(made)?;
         for at in std::mem::take(&mut self.snapshots) {
             let dropped = self.drop_snapshot(at);
             self.failing(dropped)?;

@@ -200,6 +200,15 @@ impl SimulatedDisk {
                 for operation in done.iter().enumerate().filter_map(kept) {
                     image.apply(&operation);
                 }
+                // What lies in a directory whose own name was lost is lost with it.
+                for (index, operation) in done.iter().enumerate() {
+                    if let Operation::CreateDirectory(path) = operation
+                        && !is_durable(&done[index + 1..], operation)
+                        && !state.first.directories.contains(path)
+                    {
+                        image.apply(&Operation::RemoveDirectory(path.clone()));
+                    }
+                }
             }
         }
         Self::of(image)
@@ -247,7 +256,9 @@ fn is_durable(later: &[Operation], operation: &Operation) -> bool {
         Operation::Write(inode, ..) | Operation::SetSize(inode, _) => is_synced(*inode),
         // A synced file keeps the name that it was made with: Linux writes the entry with it.
         Operation::Create(path, inode) => is_listed(path) || is_synced(*inode),
-        Operation::Rename(_, path) | Operation::Remove(path) => is_listed(path),
+        Operation::Rename(_, path) | Operation::Remove(path) | Operation::CreateDirectory(path) => {
+            is_listed(path)
+        }
         _ => true,
     }
 }

@@ -65,10 +65,11 @@ impl<D: Disk> Log<D> {
         start: LogStart,
         now: Now,
     ) -> Result<(Self, Recovery), LogError> {
-        check_topic_id(&disk, directory, topic_id)?;
+        let is_new = check_topic_id(&disk, directory, topic_id)?;
         let found = sort_out::sort_out(&disk, directory)?;
         let directory = Arc::from(directory);
         let mut log = Self::bare(disk, directory, topic_id, config, start.log_start_offset);
+        log.is_new = is_new;
         let mut recovery = Recovery::default();
         let is_epochs_readable = log.load_epochs()?;
         log.load_segments(&found, start, now, &mut recovery)?;
@@ -81,15 +82,15 @@ impl<D: Disk> Log<D> {
         Ok((log, recovery))
     }
 
-    /// False where the file is damaged.
+    /// False where the file is damaged, or a crash left nothing of it.
     fn load_epochs(&mut self) -> Result<bool, LogError> {
         let path = self.directory.join(LEADER_EPOCH_CHECKPOINT);
         let Some(bytes) = self.disk.read_small(&path, LEADER_EPOCH_CHECKPOINT_BYTES_MAX)? else {
             return Ok(true);
         };
         let read = std::str::from_utf8(&bytes).ok().and_then(|text| LeaderEpochs::parse(text).ok());
-        self.epochs = read.clone().unwrap_or_default();
-        Ok(read.is_some())
+        self.epochs = read.unwrap_or_default();
+        Ok(!self.epochs.entries().is_empty())
     }
 
     fn load_segments(
@@ -199,7 +200,7 @@ impl<D: Disk> Log<D> {
                 self.doom_segment(&segment, now)?;
             }
             self.epochs.clear();
-            self.segments.push(Segment::empty(self.log_start_offset, now.wall));
+            self.push_empty(self.log_start_offset, now.wall)?;
         }
         self.log_end_offset = end.max(self.log_start_offset);
         self.recovery_point = if start.clean {
@@ -331,17 +332,22 @@ impl<D: Disk> Log<D> {
 }
 
 /// Compares the topic id in the directory; writes it where there is none, or where a crash left only the beginning of the
-/// file, or zeros.
-fn check_topic_id<D: Disk>(disk: &D, directory: &Path, topic_id: TopicId) -> Result<(), LogError> {
+/// file, or zeros. True if it was written.
+fn check_topic_id<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    topic_id: TopicId,
+) -> Result<bool, LogError> {
     let path = directory.join(PARTITION_METADATA);
     let bytes = disk.read_small(&path, PARTITION_METADATA_BYTES_MAX)?.unwrap_or_default();
     let text = partition_metadata::to_text(topic_id);
     if text.as_bytes() == bytes {
-        return Ok(());
+        return Ok(false);
     }
     if text.as_bytes().starts_with(&bytes) || bytes.iter().all(|byte| *byte == 0) {
-        return Ok(disk.write_small(&path, text.as_bytes())?);
+        disk.write_small(&path, text.as_bytes())?;
+        return Ok(true);
     }
     let found = partition_metadata::parse(&String::from_utf8_lossy(&bytes))?;
-    if found == topic_id { Ok(()) } else { Err(LogError::TopicId { expected: topic_id, found }) }
+    if found == topic_id { Ok(false) } else { Err(LogError::TopicId { expected: topic_id, found }) }
 }

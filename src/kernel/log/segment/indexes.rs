@@ -109,18 +109,17 @@ impl<D: Disk> Indexes<D> {
         )
     }
 
-    /// Moves mapped ones into memory, to be written to.
-    pub fn for_writing(&mut self, base: Offset) -> io::Result<&mut Written> {
+    /// Moves mapped ones into memory, to be written to; none if they are damaged.
+    pub fn for_writing(&mut self, base: Offset) -> Option<&mut Written> {
         if !matches!(self, Self::Written(_)) {
             let (offsets, times) = self.bytes();
-            let wrong = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-            let offsets = OffsetIndex::parse(base, offsets.to_vec()).map_err(wrong)?;
-            let times = TimeIndex::parse(base, times.to_vec()).map_err(wrong)?;
+            let offsets = OffsetIndex::parse(base, offsets.to_vec()).ok()?;
+            let times = TimeIndex::parse(base, times.to_vec()).ok()?;
             *self = Self::Written(Box::new(Written { offsets, times }));
         }
         match self {
-            Self::Written(written) => Ok(written),
-            _ => Err(io::ErrorKind::InvalidData.into()),
+            Self::Written(written) => Some(written),
+            _ => None,
         }
     }
 }

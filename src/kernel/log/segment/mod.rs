@@ -161,7 +161,7 @@ impl<D: Disk> Segment<D> {
         batch: NewBatch,
         parts: &[IoSlice<'_>],
         index_interval_bytes: u32,
-    ) -> io::Result<()> {
+    ) -> Result<(), WalkError> {
         let position = self.size_bytes;
         let largest = self.max_timestamp(disk, directory)?;
         self.file(disk, directory)?.write_all_at(parts, u64::from(position))?;
@@ -417,10 +417,18 @@ impl<D: Disk> Segment<D> {
         Ok(())
     }
 
-    /// The indexes in memory, to be written to: those of the active segment.
-    pub fn written_indexes(&mut self, disk: &D, directory: &Path) -> io::Result<&mut Written> {
+    /// The indexes in memory, to be written to: those of the active segment. Damaged ones are made anew.
+    pub fn written_indexes(
+        &mut self,
+        disk: &D,
+        directory: &Path,
+    ) -> Result<&mut Written, WalkError> {
         self.load_indexes(disk, directory)?;
-        self.indexes.for_writing(self.base_offset)
+        if self.indexes.for_writing(self.base_offset).is_none() {
+            self.index_again(disk, directory, REPAIRED_INTERVAL_BYTES)?;
+        }
+        let damaged = || WalkError::Io(io::ErrorKind::InvalidData.into());
+        self.indexes.for_writing(self.base_offset).ok_or_else(damaged)
     }
 
     /// Puts indexes in place that were made anew from the batches.
@@ -435,7 +443,7 @@ impl<D: Disk> Segment<D> {
 
     /// Writes the indexes to their files, with a last entry for the largest timestamp, as Kafka does when a segment is
     /// closed or rolled; from then on they are mapped.
-    pub fn write_indexes(&mut self, disk: &D, directory: &Path) -> io::Result<()> {
+    pub fn write_indexes(&mut self, disk: &D, directory: &Path) -> Result<(), WalkError> {
         if !matches!(self.indexes, Indexes::Written(_)) {
             return Ok(());
         }
@@ -449,7 +457,7 @@ impl<D: Disk> Segment<D> {
     }
 
     /// Makes the files that a segment has in Kafka, also one without batches, and writes its indexes.
-    pub fn make_files(&mut self, disk: &D, directory: &Path) -> io::Result<()> {
+    pub fn make_files(&mut self, disk: &D, directory: &Path) -> Result<(), WalkError> {
         self.file(disk, directory)?;
         self.write_indexes(disk, directory)
     }

@@ -117,12 +117,57 @@ fn a_closed_log_opens_as_it_was() {
     (0..9).for_each(|_| _ = append(&mut log, &batch_of(2)));
     log.close().unwrap();
     assert_eq!(log.recovery_point(), Offset(18));
-    let disk = disk.after_crash(disk.operations(), Loss::Unsynced);
-    let (mut log, recovery) = try_open(&disk, config(), CLEAN).unwrap();
-    assert_eq!(recovery, Recovery::default());
-    assert_eq!(log.log_end_offset(), Offset(18));
-    assert_eq!(log.recovery_point(), Offset(18));
-    assert_eq!(log.leader_epochs().latest().unwrap().epoch, EPOCH);
-    assert_eq!(bases_from(&mut log, 4), [4, 6, 8, 10, 12, 14, 16]);
-    assert_eq!(append(&mut log, &batch_of(1)), Offset(18));
+    for (loss, indexes_rebuilt) in [(Loss::Nothing, 0), (Loss::Unsynced, 1)] {
+        // The machine may lose the last segment's indexes, which are made anew; all else was made durable.
+        let disk = disk.after_crash(disk.operations(), loss);
+        let (mut log, recovery) = try_open(&disk, config(), CLEAN).unwrap();
+        assert_eq!(recovery, Recovery { indexes_rebuilt, ..Recovery::default() });
+        assert_eq!(log.log_end_offset(), Offset(18));
+        assert_eq!(log.recovery_point(), Offset(18));
+        assert_eq!(log.leader_epochs().latest().unwrap().epoch, EPOCH);
+        assert_eq!(bases_from(&mut log, 4), [4, 6, 8, 10, 12, 14, 16]);
+        assert_eq!(append(&mut log, &batch_of(1)), Offset(18));
+    }
+}
+
+#[test]
+fn damaged_indexes_are_made_anew_when_they_are_needed() {
+    let check = |name: &str, content: &[u8]| {
+        let disk = SimulatedDisk::default();
+        let mut log = create(&disk, config());
+        (0..30).for_each(|_| _ = append(&mut log, &batch_of(2)));
+        log.close().unwrap();
+        disk.put(&Path::new(DIRECTORY).join(name), content);
+        let (mut log, _) = try_open(&disk, config(), CLEAN).unwrap();
+        assert_eq!(log.log_end_offset(), Offset(60), "{name}");
+        assert_eq!(bases_from(&mut log, 41), (20..30).map(|n| n * 2).collect::<Vec<_>>());
+        assert_eq!(append(&mut log, &batch_of(1)), Offset(60));
+        assert_eq!(bases_from(&mut log, 58), [58, 60]);
+        log.close().unwrap();
+        assert!(!log.is_offline());
+    };
+    check("00000000000000000000.index", &[]);
+    check("00000000000000000000.index", &[1, 2, 3]);
+    check("00000000000000000000.index", &[0; 800]);
+    check("00000000000000000000.index", &[0, 0, 0, 9, 0, 0, 1, 1]);
+    check("00000000000000000000.index", &[0, 0, 0, 50, 0, 0, 0, 9, 0, 0, 0, 9, 0, 0, 1, 1]);
+    check("00000000000000000000.timeindex", &[]);
+    check("00000000000000000000.timeindex", &[9; 25]);
+}
+
+#[test]
+fn lost_epochs_are_found_in_the_batches() {
+    for content in [&b""[..], b"0\n7\n", b"\xff\x00"] {
+        let disk = SimulatedDisk::default();
+        let mut log = create(&disk, config());
+        for epoch in [1, 1, 4] {
+            log.append_as_leader(&batch_of(2), LeaderEpoch(epoch), at(1000)).unwrap();
+        }
+        log.close().unwrap();
+        let path = Path::new(DIRECTORY).join("leader-epoch-checkpoint");
+        disk.put(&path, content);
+        let (log, _) = try_open(&disk, config(), CLEAN).unwrap();
+        assert_eq!(log.leader_epochs().to_text(), "0\n2\n1 0\n4 4\n");
+        assert_eq!(disk.content(&path).unwrap(), b"0\n2\n1 0\n4 4\n");
+    }
 }

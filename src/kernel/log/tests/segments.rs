@@ -208,3 +208,22 @@ fn a_log_that_is_cut_before_its_beginning_starts_there() {
     assert!(log.leader_epochs().entries().is_empty());
     assert_eq!(append(&mut log, &batch_of(2)), Offset(7));
 }
+
+#[test]
+fn no_offset_is_given_twice_after_everything_was_deleted() {
+    // The name of the empty segment is all that is left of the offsets: it must be there before the node is killed.
+    let disk = SimulatedDisk::default();
+    let mut log = create(&disk, config());
+    (0..3).for_each(|_| _ = append_at(&mut log, 10));
+    log.flush().unwrap();
+    log.delete_records_before(Offset(3)).unwrap();
+    log.retain(at(10), HW).unwrap();
+    drop(log);
+    let start = LogStart { recovery_point: Offset(3), ..UNCLEAN };
+    let (mut log, _) = try_open(&disk, config(), start).unwrap();
+    assert_eq!((log.log_start_offset(), log.log_end_offset()), (Offset(3), Offset(3)));
+    log.truncate_fully_and_start_at(Offset(40), at(10)).unwrap();
+    drop(log);
+    let (mut log, _) = try_open(&disk, config(), UNCLEAN).unwrap();
+    assert_eq!(append_at(&mut log, 10).base_offset, Offset(40));
+}
