@@ -1,4 +1,5 @@
-//! The first stages of the public "build your own Kafka" course, as its tester plays them or stricter.
+//! The 25 stages of the public "build your own Kafka" course, as its tester plays them or stricter, and the traps
+//! that a full broker meets there.
 //!
 //! A stage has fixed ports (9092, 9093) and fixed paths (/tmp/server.properties, /tmp/kraft-combined-logs), so
 //! each runs in a network and under a /tmp of its own: see `place`. One seed decides all random choices; the
@@ -9,11 +10,14 @@
 mod answers;
 mod base;
 mod client;
+mod consuming;
 mod files;
 mod listing;
 mod place;
+mod producing;
 mod random;
 mod run;
+mod traps;
 
 use place::Place;
 use random::Random;
@@ -53,6 +57,19 @@ stages! {
     ea7 "List for a single partition" listing::single_partition;
     ku4 "List for multiple partitions" listing::multiple_partitions;
     wq2 "List for multiple topics" listing::multiple_topics;
+    gs0 "Include Fetch in ApiVersions" consuming::is_listed;
+    dh6 "Fetch with no topics" consuming::no_topics;
+    hn6 "Fetch with an unknown topic" consuming::unknown_topic;
+    cm4 "Fetch with an empty topic" consuming::empty_topic;
+    eg2 "Fetch single message from disk" consuming::single_message;
+    fd8 "Fetch multiple messages from disk" consuming::multiple_messages;
+    xz1 "Include Produce in ApiVersions" producing::is_listed;
+    zf2 "Respond for invalid topic or partition" producing::invalid_topic_or_partition;
+    gg1 "Respond for valid topic and partition" producing::valid_topic_and_partition;
+    ls8 "Produce a single record" producing::single_record;
+    yd8 "Produce multiple records" producing::multiple_records;
+    ct4 "Produce to multiple partitions" producing::multiple_partitions;
+    ov0 "Produce to multiple partitions of multiple topics" producing::multiple_topics;
 }
 
 /// As the tester runs them: one after another on the same ports and paths, a stop and a start between them.
@@ -60,7 +77,7 @@ stages! {
 fn all_in_their_order_on_the_same_ports() {
     place::alone("all_in_their_order_on_the_same_ports", |place| {
         let mut random = Random::of("all");
-        assert_eq!(STAGES.len(), 12);
+        assert_eq!(STAGES.len(), 25);
         for (title, stage) in STAGES {
             println!("{title}");
             stage(place, &mut random);
