@@ -16,6 +16,7 @@ use crate::kernel::configs::listeners::Endpoint;
 use crate::shell::clock::Clock;
 use crate::shell::net::Settings;
 use crate::shell::net::listen::{Address, Bound, SocketOptions};
+use crate::shell::net::worker::TICK_MAX;
 use crate::shell::resources;
 use crate::shell::service::Service;
 
@@ -25,6 +26,11 @@ const THREADS_MAX: usize = 16;
 const CONNECTIONS_SHARE_PERCENT: u64 = 75;
 /// The share of the memory that large requests may take where `queued.max.request.bytes` sets no limit.
 const QUEUED_SHARE_PERCENT: u64 = 25;
+
+/// Kafka's default for `socket.receive.buffer.bytes`, which its sample configurations repeat. It takes the system's own
+/// adaptation away and wakes us for every few packets: receiving large requests then costs almost four times as much.
+/// This value leaves the buffer to the system; any other is obeyed.
+const KAFKAS_RECEIVE_BUFFER_BYTES: i32 = 102_400;
 
 /// Answers with the APIs of this node.
 pub struct Apis {
@@ -60,9 +66,11 @@ impl BoundListeners {
 
 /// Takes the addresses of all listeners.
 pub fn bind(config: &BrokerConfig) -> io::Result<BoundListeners> {
+    let receive_buffer = Some(config.socket_receive_buffer_bytes)
+        .filter(|&bytes| bytes != KAFKAS_RECEIVE_BUFFER_BYTES);
     let options = SocketOptions {
         send_buffer_bytes: usize::try_from(config.socket_send_buffer_bytes).ok(),
-        receive_buffer_bytes: usize::try_from(config.socket_receive_buffer_bytes).ok(),
+        receive_buffer_bytes: receive_buffer.and_then(|bytes| usize::try_from(bytes).ok()),
         backlog: config.socket_listen_backlog_size,
     };
     let take = |endpoint: &Endpoint| {
@@ -95,6 +103,7 @@ pub fn settings(config: &BrokerConfig) -> Settings {
         threads: resources::processors().min(threads).clamp(1, THREADS_MAX),
         request_bytes_max: config.socket_request_max_bytes,
         idle_max: u64::try_from(config.connections_max_idle_ms).ok().map(Duration::from_millis),
+        tick_max: TICK_MAX,
         connections_max: count(config.max_connections)
             .min(usize::try_from(connections).unwrap_or(usize::MAX)),
         connections_per_ip_max: count(config.max_connections_per_ip),

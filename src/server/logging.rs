@@ -1,10 +1,14 @@
-//! The log on standard error: one line an event, `RUST_LOG` in the syntax of `env_logger` chooses which.
+//! The log on standard error: one line an event, and nobody waits for it to be read. `RUST_LOG` in the syntax of
+//! `env_logger` chooses what is written.
 //!
 //! By default nothing is written per request or connection: a line a request would cost more than the request.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use tracing_subscriber::EnvFilter;
+
+use crate::shell::log_output::LogOutput;
 
 /// What is written where `RUST_LOG` says nothing.
 const DEFAULT_FILTER: &str = "info";
@@ -19,7 +23,7 @@ pub fn start(filter: Option<&str>) {
     };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(Arc::new(LogOutput::new(std::io::stderr())))
         .with_ansi(std::io::stderr().is_terminal())
         .finish();
     // A second start in one process changes nothing.

@@ -29,17 +29,27 @@ pub struct Activity {
     is_answering: AtomicBool,
     /// Whether an answer is not there yet, so that the connection waits for us and not we for it.
     is_waiting: AtomicBool,
+    /// At which tick of the thread bytes came last.
+    last_bytes_tick: AtomicU64,
+    /// Whether a large frame has a place in the node's memory and is not whole yet.
+    has_a_place: AtomicBool,
 }
 
 impl Activity {
     /// A connection that began at `tick`.
     pub fn new(tick: u64) -> Self {
-        Self { last_tick: AtomicU64::new(tick), ..Self::default() }
+        let at = || AtomicU64::new(tick);
+        Self { last_tick: at(), last_bytes_tick: at(), ..Self::default() }
     }
 
     /// Whether the peer did nothing useful since before `tick`.
     pub fn is_idle_since(&self, tick: u64) -> bool {
         !self.is_waiting.load(Relaxed) && self.last_tick.load(Relaxed) < tick
+    }
+
+    /// Whether a place in memory was taken for a frame of which nothing came since before `tick`.
+    pub fn wastes_a_place_since(&self, tick: u64) -> bool {
+        self.has_a_place.load(Relaxed) && self.last_bytes_tick.load(Relaxed) < tick
     }
 
     /// Whether an answer is under way.
@@ -130,9 +140,14 @@ impl<S: Service> Connection<S> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let end = self.poll_work(cx);
+        self.note_answers();
+        self.activity.has_a_place.store(self.inbound.has_a_place(), Relaxed);
+        end
+    }
+
+    fn note_answers(&self) {
         self.activity.is_answering.store(!self.outbound.is_empty(), Relaxed);
         self.activity.is_waiting.store(self.outbound.is_waiting(), Relaxed);
-        end
     }
 
     fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<End> {
@@ -159,7 +174,10 @@ impl<S: Service> Connection<S> {
                 return Poll::Pending;
             }
             match self.poll_read(cx) {
-                Poll::Ready(Ok(Turn::Bytes(count))) => read += count,
+                Poll::Ready(Ok(Turn::Bytes(count))) => {
+                    read += count;
+                    self.activity.last_bytes_tick.store(self.shared.tick.load(Relaxed), Relaxed);
+                }
                 Poll::Ready(Ok(Turn::End)) if self.inbound.is_inside_a_frame() => {
                     return Poll::Ready(End::LeftInsideFrame);
                 }
@@ -201,6 +219,7 @@ impl<S: Service> Connection<S> {
     fn poll_last_answers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.outbound.poll_queued(cx);
+            self.note_answers();
             if self.outbound.is_empty() || self.outbound.is_closed() {
                 return Poll::Ready(());
             }

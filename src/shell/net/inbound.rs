@@ -92,6 +92,11 @@ impl Inbound {
         self.large.is_some() || !self.rest.is_empty()
     }
 
+    /// Whether a frame that has a place in the node's memory is on its way.
+    pub fn has_a_place(&self) -> bool {
+        matches!(self.large.as_deref(), Some(Large::Filling(_)))
+    }
+
     /// Reads once, and hands every whole frame to `sink` until it says `false`: it is full.
     pub fn poll_turn(
         &mut self,

@@ -52,6 +52,8 @@ pub struct Settings {
     pub request_bytes_max: i32,
     /// `connections.max.idle.ms`; none for ever.
     pub idle_max: Option<Duration>,
+    /// The longest time between two looks at the connections: [`worker::TICK_MAX`] but in tests.
+    pub tick_max: Duration,
     /// `max.connections`.
     pub connections_max: usize,
     /// `max.connections.per.ip`.
@@ -80,6 +82,7 @@ impl Server {
         let rules = Rules {
             request_bytes_max: settings.request_bytes_max,
             idle_max: settings.idle_max,
+            tick_max: settings.tick_max,
             budget: MemoryBudget::new(settings.queued_bytes_max),
             wrong_door: Arc::new(WrongDoor::new(clock)),
         };

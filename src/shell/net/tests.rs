@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::FileExt as _;
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, LazyLock, Mutex};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -29,16 +29,16 @@ struct Range {
 impl Range {
     const BYTES: usize = 4 << 20;
 
-    fn new(is_sendable: bool) -> Self {
+    fn new(is_sendable: bool) -> Arc<Self> {
         let file = tempfile::tempfile().unwrap();
-        file.write_all_at(&Self::content(), 0).unwrap();
-        Self { file, is_sendable }
-    }
-
-    fn content() -> Vec<u8> {
-        (0..Self::BYTES as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+        file.write_all_at(&CONTENT, 0).unwrap();
+        Arc::new(Self { file, is_sendable })
     }
 }
+
+static CONTENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    (0..Range::BYTES as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+});
 
 impl RangeSource for Range {
     fn read_exact_at(&self, into: &mut [u8], position: u64) -> io::Result<()> {
@@ -53,8 +53,8 @@ impl RangeSource for Range {
 /// `e…` is echoed now, `l…` is echoed when the test says so, `n` gets no answer, `c` closes, `p` panics, `s…` and
 /// `r…` are answered with ranges of a file, given as pairs of position and length.
 struct Scripted {
-    sendable: Arc<Range>,
-    readable: Arc<Range>,
+    sendable: LazyLock<Arc<Range>>,
+    readable: LazyLock<Arc<Range>>,
     calls: Mutex<Vec<u8>>,
     called: Condvar,
     held: Mutex<VecDeque<oneshot::Sender<()>>>,
@@ -63,8 +63,8 @@ struct Scripted {
 impl Scripted {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            sendable: Arc::new(Range::new(true)),
-            readable: Arc::new(Range::new(false)),
+            sendable: LazyLock::new(|| Range::new(true)),
+            readable: LazyLock::new(|| Range::new(false)),
             calls: Mutex::default(),
             called: Condvar::new(),
             held: Mutex::default(),
@@ -147,6 +147,7 @@ impl Host {
             threads: 1,
             request_bytes_max: REQUEST_BYTES_MAX,
             idle_max: None,
+            tick_max: worker::TICK_MAX,
             connections_max: 100,
             connections_per_ip_max: 100,
             connections_per_ip_overrides: BTreeMap::new(),
@@ -412,7 +413,7 @@ fn after_its_last_request_a_client_may_close_its_half_and_still_be_answered() {
 #[test]
 fn ranges_of_files_arrive_as_they_are_by_either_way() {
     let host = Host::start(|_| ());
-    let content = Range::content();
+    let content = &*CONTENT;
     let kib = 1024_u32;
     let cases: [&[(u32, u32)]; 6] = [
         &[(0, 1)],
@@ -492,6 +493,40 @@ fn a_frame_waits_until_the_memory_has_a_place_for_it() {
     a.0.write_all(&first[40_000..]).unwrap();
     assert_eq!(a.answer(), body(b'e', 60 << 10));
     assert_eq!(b.answer(), body(b'e', 61 << 10));
+}
+
+#[test]
+fn a_place_in_memory_that_is_not_used_is_given_up_when_others_want_it() {
+    let host = Host::start(|settings| {
+        settings.queued_bytes_max = 100 * 1024;
+        settings.tick_max = Duration::from_millis(10);
+    });
+    let frame = framed(&body(b'e', 60 << 10));
+    let mut silent = host.connect();
+    silent.0.write_all(&frame[..40_000]).unwrap();
+    host.let_all_have_their_turn();
+    let mut other = host.connect();
+    other.0.write_all(&frame[..40_000]).unwrap();
+    host.let_all_have_their_turn();
+    other.0.write_all(&frame[40_000..]).unwrap();
+    assert_eq!(other.answer(), body(b'e', 60 << 10));
+    assert_eq!(silent.rest(), b"");
+}
+
+#[test]
+fn who_sent_nonsense_and_does_not_read_falls_idle_too() {
+    let host = Host::start(|settings| settings.idle_max = Some(Duration::from_millis(40)));
+    let mut client = host.connect();
+    client.send(b"l1");
+    let whole = [&b"s2"[..1], &0_u32.to_be_bytes(), &(4_u32 << 20).to_be_bytes()].concat();
+    (0..4).for_each(|_| client.send(&whole));
+    client.0.write_all(&[0xff; 4]).unwrap();
+    host.service.wait_for_calls(5);
+    host.service.release();
+    for _ in 0..2 {
+        assert_eq!(host.connect().rest(), b"");
+    }
+    assert!(client.rest().len() < 4 * (4 << 20));
 }
 
 #[test]

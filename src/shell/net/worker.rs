@@ -27,7 +27,9 @@ use crate::types::seeded_map::SeededMap;
 /// How long answers that are under way may take when the node stops.
 pub const STOP_GRACE: Duration = Duration::from_millis(500);
 /// The longest time between two looks at the connections.
-const TICK_MAX: Duration = Duration::from_secs(10);
+pub const TICK_MAX: Duration = Duration::from_secs(10);
+/// Who has a place in memory and sends nothing for so many ticks gives it up, if others wait for one.
+const WASTING_TICKS: u64 = 2;
 /// A connection is closed this many ticks after it fell idle, at the earliest.
 const IDLE_TICKS: u32 = 8;
 
@@ -44,6 +46,8 @@ pub struct Rules {
     pub request_bytes_max: i32,
     /// `connections.max.idle.ms`; none for ever.
     pub idle_max: Option<Duration>,
+    /// The longest time between two looks at the connections: [`TICK_MAX`] but in tests.
+    pub tick_max: Duration,
     /// The memory of large frames.
     pub budget: MemoryBudget,
     /// What is said about those who speak another protocol.
@@ -132,8 +136,9 @@ struct Floor<S> {
 
 impl<S: Service> Floor<S> {
     async fn run(mut self, mut messages: UnboundedReceiver<Message>) {
-        let period = self.rules.idle_max.map_or(TICK_MAX, |idle| idle / IDLE_TICKS);
-        let mut ticks = interval(period.clamp(Duration::from_millis(1), TICK_MAX));
+        let tick_max = self.rules.tick_max;
+        let period = self.rules.idle_max.map_or(tick_max, |idle| idle / IDLE_TICKS);
+        let mut ticks = interval(period.min(tick_max).max(Duration::from_millis(1)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let idle_ticks = self.rules.idle_max.map(|idle| {
             u64::try_from(idle.as_nanos().div_ceil(ticks.period().as_nanos())).unwrap_or(u64::MAX)
@@ -193,9 +198,12 @@ impl<S: Service> Floor<S> {
     fn tick(&mut self, idle_ticks: Option<u64>) {
         let tick = self.shared.tick.fetch_add(1, Relaxed) + 1;
         buffers::trim();
-        let Some(oldest) = idle_ticks.and_then(|idle| tick.checked_sub(idle)) else { return };
+        let oldest = idle_ticks.map_or(0, |idle| tick.saturating_sub(idle));
+        let is_wanted = self.rules.budget.is_wanted();
         for (task, activity) in self.connections.values() {
-            if activity.is_idle_since(oldest) {
+            let is_wasting =
+                is_wanted && activity.wastes_a_place_since(tick.saturating_sub(WASTING_TICKS));
+            if is_wasting || activity.is_idle_since(oldest) {
                 task.abort();
             }
         }

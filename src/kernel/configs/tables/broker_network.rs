@@ -77,7 +77,7 @@ definitions! {
     "socket.listen.backlog.size" Int "50", Valid::AtLeast(1.0), Medium ReadOnly,
         "The most connections that wait to be accepted.";
     "socket.receive.buffer.bytes" Int "102400", Valid::Any, High ReadOnly,
-        "The receive buffer of server sockets; -1 leaves it to the system.";
+        "The receive buffer of server sockets; -1, and the default too, leave it to the system.";
     "socket.request.max.bytes" Int "104857600", Valid::AtLeast(1.0), High ReadOnly,
         "The largest request that is read.";
     "socket.send.buffer.bytes" Int "102400", Valid::Any, High ReadOnly,
