@@ -45,8 +45,7 @@ impl<D: Disk> Log<D> {
                 continue;
             }
             let near = segment.lookup_time(disk, directory, timestamp)?;
-            let from = segment.start_for(disk, directory, near.offset.max(start))?;
-            for batch in segment.walk(disk, directory, from)? {
+            for batch in segment.walk_towards(disk, directory, near.offset.max(start))? {
                 let batch = batch?;
                 if batch.header.max_timestamp >= timestamp
                     && batch.header.last_offset() >= start
@@ -110,8 +109,7 @@ impl<D: Disk> Log<D> {
             return Ok(None);
         };
         let segment = &mut segments[index];
-        let from = segment.start_for(disk, directory, offset)?;
-        for batch in segment.walk(disk, directory, from)? {
+        for batch in segment.walk_towards(disk, directory, offset)? {
             let batch = batch?;
             if batch.header.max_timestamp == timestamp {
                 return self.newest_in(segment, &batch);

@@ -40,7 +40,10 @@ pub struct Scan<D: Disk> {
     last_entry_at: u32,
     written: Written,
     largest: TimestampOffset,
+    /// What was read last: bytes from `chunk_from` on, of which `chunk_len` are good.
     chunk: Vec<u8>,
+    chunk_from: u64,
+    chunk_len: usize,
 }
 
 impl<D: Disk> Scan<D> {
@@ -62,6 +65,8 @@ impl<D: Disk> Scan<D> {
             written: Written::new(base_offset),
             largest: TimestampOffset { timestamp: Timestamp::NONE, offset: base_offset },
             chunk: vec![0; CHUNK_BYTES.min(size_bytes as usize).max(BATCH_HEADER_BYTES)],
+            chunk_from: 0,
+            chunk_len: 0,
         }
     }
 
@@ -70,10 +75,7 @@ impl<D: Disk> Scan<D> {
         let Some(header) = self.header()? else {
             return Ok(None);
         };
-        let Some(crc_and_start) = self.checksum(&header)? else {
-            return Ok(None);
-        };
-        if crc_and_start != header.crc || !self.follows(&header) {
+        if self.checksum(&header)? != Some(header.crc) || !self.follows(&header) {
             return Ok(None);
         }
         let marker = self.marker(&header)?;
@@ -96,11 +98,23 @@ impl<D: Disk> Scan<D> {
         (self.position, self.written, self.largest)
     }
 
+    /// So many bytes at `at`, or as many as there are and the chunk can hold.
+    fn bytes(&mut self, at: u64, wanted: usize) -> io::Result<&[u8]> {
+        let wanted = wanted.min(self.chunk.len());
+        let end = self.chunk_from + self.chunk_len as u64;
+        if at < self.chunk_from || at + wanted as u64 > end {
+            self.chunk_len = self.file.read_at(&mut self.chunk, at)?;
+            self.chunk_from = at;
+        }
+        let from = (at - self.chunk_from) as usize;
+        let until = self.chunk_len.min(from + wanted);
+        Ok(self.chunk.get(from..until).unwrap_or_default())
+    }
+
     fn header(&mut self) -> io::Result<Option<BatchHeader>> {
-        let mut bytes = [0; BATCH_HEADER_BYTES];
-        let read = self.file.read_at(&mut bytes, u64::from(self.position))?;
         let left = (self.end - self.position) as usize;
-        let header = BatchHeader::parse(bytes.get(..read.min(left)).unwrap_or_default()).ok();
+        let bytes = self.bytes(u64::from(self.position), BATCH_HEADER_BYTES.min(left))?;
+        let header = BatchHeader::parse(bytes).ok();
         Ok(header.filter(|header| header.size_bytes() <= left))
     }
 
@@ -109,16 +123,14 @@ impl<D: Disk> Scan<D> {
         let mut left = header.size_bytes() - CHECKED_FROM;
         let mut crc = 0;
         while left > 0 {
-            let wanted = left.min(self.chunk.len());
-            let Some(into) = self.chunk.get_mut(..wanted) else {
-                return Ok(None);
-            };
-            if self.file.read_at(into, at)? < wanted {
+            let bytes = self.bytes(at, left)?;
+            if bytes.is_empty() {
+                // The file is shorter than it was.
                 return Ok(None);
             }
-            crc = crc32c::crc32c_append(crc, into);
-            at += wanted as u64;
-            left -= wanted;
+            crc = crc32c::crc32c_append(crc, bytes);
+            at += bytes.len() as u64;
+            left -= bytes.len();
         }
         Ok(Some(crc))
     }

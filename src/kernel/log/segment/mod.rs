@@ -199,11 +199,11 @@ impl<D: Disk> Segment<D> {
         if self.size_bytes == 0 {
             return Ok(None);
         }
-        let position = match self.recent_position(target) {
-            Some(position) => position,
-            None => self.start_for(disk, directory, target)?,
+        let walk = match self.recent_position(target) {
+            Some(position) => self.walk(disk, directory, position)?,
+            None => self.walk_towards(disk, directory, target)?,
         };
-        for batch in self.walk(disk, directory, position)? {
+        for batch in walk {
             let batch = batch?;
             if batch.header.last_offset() >= target {
                 return Ok(Some(batch));
@@ -218,27 +218,26 @@ impl<D: Disk> Segment<D> {
         Some(found.1)
     }
 
-    /// Where to begin to look for `target`: the start of a batch. An index that points elsewhere is damaged, and is made
-    /// anew.
-    pub fn start_for(
+    /// The batches from where the index says to look for `target`. An index that does not point at a batch is damaged, and
+    /// is made anew.
+    pub fn walk_towards(
         &mut self,
         disk: &D,
         directory: &Path,
         target: Offset,
-    ) -> Result<u32, WalkError> {
+    ) -> Result<Walk<D>, WalkError> {
         self.load_indexes(disk, directory)?;
         let entry = self.indexes.lookup_offset(self.base_offset, target);
-        if entry.position == 0 {
-            return Ok(0);
-        }
-        let first = self.walk(disk, directory, entry.position)?.next();
-        let fits = matches!(&first, Some(Ok(batch)) if batch.header.base_offset <= entry.offset
-            && batch.header.base_offset >= self.base_offset);
-        if fits {
-            return Ok(entry.position);
+        let mut walk = self.walk(disk, directory, entry.position)?;
+        let expected = self.base_offset..=entry.offset;
+        if entry.position == 0
+            || walk.peek().is_some_and(|first| expected.contains(&first.header.base_offset))
+        {
+            return Ok(walk);
         }
         self.index_again(disk, directory, REPAIRED_INTERVAL_BYTES)?;
-        Ok(self.indexes.lookup_offset(self.base_offset, target).position)
+        let entry = self.indexes.lookup_offset(self.base_offset, target);
+        Ok(self.walk(disk, directory, entry.position)?)
     }
 
     /// The last entry of the time index that is not newer than `target`.
@@ -298,9 +297,8 @@ impl<D: Disk> Segment<D> {
         if self.size_bytes == 0 {
             return Ok(self.base_offset);
         }
-        let from = self.start_for(disk, directory, Offset(i64::MAX))?;
         let mut next = self.base_offset;
-        for batch in self.walk(disk, directory, from)? {
+        for batch in self.walk_towards(disk, directory, Offset(i64::MAX))? {
             next = batch?.header.last_offset().next();
         }
         Ok(next)
@@ -494,8 +492,7 @@ impl<D: Disk> Segment<D> {
     /// The largest timestamp of a segment whose time index may lack the last of it.
     pub fn rescan_max_timestamp(&mut self, disk: &D, directory: &Path) -> Result<(), WalkError> {
         let mut largest = self.max_timestamp(disk, directory)?;
-        let from = self.start_for(disk, directory, largest.offset)?;
-        for batch in self.walk(disk, directory, from)? {
+        for batch in self.walk_towards(disk, directory, largest.offset)? {
             let header = batch?.header;
             if header.max_timestamp > largest.timestamp {
                 largest = TimestampOffset {

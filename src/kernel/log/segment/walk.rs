@@ -68,6 +68,11 @@ impl<D: Disk> Walk<D> {
         self.position
     }
 
+    /// The next batch, which stays the next one; none at the end, and where there is none.
+    pub fn peek(&mut self) -> Option<BatchAt> {
+        if self.position < self.end { self.read().ok() } else { None }
+    }
+
     fn read(&mut self) -> Result<BatchAt, WalkError> {
         let position = self.position;
         let wrong = |source| WalkError::Batch { position, source };

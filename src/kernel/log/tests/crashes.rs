@@ -93,10 +93,7 @@ fn run(log: &mut Log<SimulatedDisk>, disk: &SimulatedDisk, steps: &[Step]) -> Ve
                 let middle = Offset(i64::midpoint(log.log_start_offset().0, end.0));
                 log.delete_records_before(middle).unwrap();
             }
-            Step::DeleteAll => {
-                log.delete_records_before(end).unwrap();
-                log.retain(at(1000), end).unwrap();
-            }
+            Step::DeleteAll => _ = log.retain(at(1 << 40), end).unwrap(),
             Step::Roll => log.roll(end, at(1000)).unwrap(),
             Step::Abort => {
                 append(log, &transactional(sequence));
@@ -122,23 +119,21 @@ fn checkpoint(log: &Log<SimulatedDisk>, disk: &SimulatedDisk) -> Checkpoint {
     }
 }
 
-/// Whole, in order, and from the start to the end.
-fn check_whole(log: &mut Log<SimulatedDisk>) -> Result<(), TestCaseError> {
-    check_order(log, false)
-}
-
-/// The base offset is under no checksum: one that was damaged upwards looks like the gap that compaction leaves.
-fn check_order(log: &mut Log<SimulatedDisk>, may_have_gaps: bool) -> Result<(), TestCaseError> {
+/// Whole, in order, from the start to the end, and without a hole below `whole_below`.
+fn check_whole(log: &mut Log<SimulatedDisk>, whole_below: Offset) -> Result<(), TestCaseError> {
     let mut next = log.log_start_offset();
     let end = log.log_end_offset();
     while next < end {
         let plan = log.read(next, ALL).unwrap();
-        prop_assert!(plan.size_bytes > 0, "nothing at {next} below {end}");
+        if plan.size_bytes == 0 {
+            prop_assert!(next >= whole_below, "nothing at {next} below {end}");
+            return Ok(());
+        }
         for batch in Batches::new(bytes_of(&plan)) {
             let batch = batch.unwrap();
             prop_assert!(batch.check_crc().is_ok());
             let has_gap = batch.header.base_offset > next;
-            prop_assert!(may_have_gaps || !has_gap, "a hole before {next}");
+            prop_assert!(next >= whole_below || !has_gap, "a hole before {next}");
             next = batch.header.last_offset().next();
         }
     }
@@ -175,15 +170,18 @@ proptest! {
                 if loss == Loss::Nothing {
                     prop_assert!(end >= before.log_end_offset, "{operations}: {end}");
                 }
-                check_whole(&mut log)?;
+                // A machine that stops may keep a newer segment and lose the unsynced end of the one before. The hole
+                // stays, as in Kafka: its offsets were given, and are not given again.
+                let whole = if loss == Loss::Unsynced { before.recovery_point } else { end };
+                check_whole(&mut log, whole)?;
                 let grown = append(&mut log, &batch_of(2));
                 prop_assert_eq!(grown, end);
-                check_whole(&mut log)?;
+                check_whole(&mut log, whole)?;
                 log.close().unwrap();
                 let start = LogStart { log_start_offset: log.log_start_offset(), ..CLEAN };
                 let (mut again, _) = try_open(&crashed, small(), start).unwrap();
                 prop_assert_eq!(again.log_end_offset(), end + 2);
-                check_whole(&mut again)?;
+                check_whole(&mut again, whole)?;
             }
         }
     }
@@ -250,7 +248,9 @@ proptest! {
         };
         let end = log.log_end_offset();
         if !clean {
-            check_order(&mut log, true)?;
+            // The base offset is under no checksum: one that was damaged upwards looks like the gap that compaction
+            // leaves.
+            check_whole(&mut log, Offset(0))?;
         }
         for offset in log.log_start_offset().0..end.0 {
             // An error, or something; but it comes back.
