@@ -44,10 +44,8 @@ impl Partition {
         let appended = log
             .append_from(batch, epoch, origin, now)
             .map_err(|error| self.on_append_error(&error))?;
-        if appended.duplicate {
-            return Ok(appended);
-        }
         let unflushed = log.log_end_offset() - log.recovery_point();
+        // What is there already may not be durable yet: its first sender is still waiting for that.
         let must_flush = unflushed >= config.flush_messages;
         drop(config);
         if must_flush {
@@ -55,7 +53,8 @@ impl Partition {
             self.flush_past(appended.last_offset, now)?;
             state = self.lock();
         }
-        self.show_appended(state, batch.bytes.len() as u64);
+        let new_bytes = if appended.duplicate { 0 } else { batch.bytes.len() as u64 };
+        self.show_appended(state, new_bytes);
         Ok(appended)
     }
 

@@ -80,6 +80,17 @@ fn flush_messages_makes_an_append_durable_before_it_is_answered() {
 }
 
 #[test]
+fn a_duplicate_is_answered_when_it_is_durable_too() {
+    let mut node = Node::with_topic();
+    let partition = node.partition(1);
+    partition.append(&transactional(0), -1, node.now).unwrap();
+    node.set(settings::TOPIC, "a", "flush.messages", "1");
+    assert_eq!(partition.checkpointed().unwrap().recovery_point, Offset(0));
+    assert!(partition.append(&transactional(0), -1, node.now).unwrap().duplicate);
+    assert_eq!(partition.checkpointed().unwrap().recovery_point, Offset(1));
+}
+
+#[test]
 fn flush_ms_makes_appends_durable_in_time() {
     let mut node = Node::with_topic();
     node.set(settings::TOPIC, "a", "flush.ms", "700");
