@@ -1,10 +1,10 @@
 //! Appends of clients and coordinators.
 
+use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
-use std::sync::{MutexGuard, PoisonError};
 
 use super::super::{Appended, Origin};
-use super::{Partition, State};
+use super::{Partition, State, lock};
 use crate::kernel::log::append::AppendError;
 use crate::kernel::replica::waiters::Ends;
 use crate::types::epoch::LeaderEpoch;
@@ -79,10 +79,10 @@ impl Partition {
     /// Returns once `offset` is durable. Of those who wait at once, one syncs for all that came before it began;
     /// the mutex is not held meanwhile, so that others can append.
     fn flush_past(&self, offset: Offset, now: Now) -> Result<(), ErrorCode> {
-        let turn = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = lock(&self.flushing);
         self.check_online()?;
         if self.lock().log()?.recovery_point() <= offset {
-            self.flush(now)?;
+            self.flush_in_turn(now)?;
         }
         drop(turn);
         Ok(())

@@ -50,7 +50,7 @@ pub struct Partition {
     used: AtomicBool,
     /// Whether a checkpoint of the directory speaks of it.
     checkpointed: AtomicBool,
-    /// Held while a flush runs for those who were promised one, so that the next covers all who came meanwhile.
+    /// Held while a flush runs, so that the next one covers all who came meanwhile.
     flushing: Mutex<()>,
     state: Mutex<State>,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Partition, State, Store};
+use super::{Partition, State, Store, lock};
 use crate::kernel::configs::topic::TopicConfig;
 use crate::kernel::log::config::LogConfig;
 use crate::kernel::log::disk::Disk as _;
@@ -87,12 +87,23 @@ impl Partition {
 
     /// Makes durable what was appended so far. The mutex is not held while the disk works.
     pub(in super::super) fn flush(&self, now: Now) -> Result<(), ErrorCode> {
+        let turn = lock(&self.flushing);
+        let flushed = self.flush_in_turn(now);
+        drop(turn);
+        flushed
+    }
+
+    /// The same, for who holds the turn.
+    pub(super) fn flush_in_turn(&self, now: Now) -> Result<(), ErrorCode> {
         self.flush_with(now, Log::begin_flush)
     }
 
     /// Makes durable what lies in segments that are full, as Kafka does after each roll.
     pub(in super::super) fn flush_closed(&self, now: Now) -> Result<(), ErrorCode> {
-        self.flush_with(now, Log::begin_flush_of_closed)
+        let turn = lock(&self.flushing);
+        let flushed = self.flush_with(now, Log::begin_flush_of_closed);
+        drop(turn);
+        flushed
     }
 
     fn flush_with(
@@ -199,10 +210,13 @@ impl Partition {
     /// The partition is here no more: its directory gets another name, and requests that still hold the partition
     /// are told so. Gives the directory's new path.
     pub(in super::super) fn leave(&self, name: &str) -> Option<PathBuf> {
+        // What a flush still writes must not end up with a partition of the same name.
+        let turn = lock(&self.flushing);
         let store = {
             let State { store, .. } = &mut *self.lock();
             std::mem::replace(store, Store::Gone)
         };
+        drop(turn);
         self.directory.count_down();
         self.wake_all();
         let Store::Open(log) = store else {
