@@ -24,6 +24,12 @@ macro_rules! files {
 const CLEANLY_STOPPED: [Files; 3] = [files!("4.1.1"), files!("4.2.0"), files!("4.3.1")];
 const EMPTY: [&str; 2] = ["00000000000000000000.index", "00000000000000000005.index"];
 const BATCHES: [&str; 2] = ["00000000000000000000.log", "00000000000000000005.log"];
+/// Ninety records in batches of a few, `index.interval.bytes` 300 and segments of 3,000 bytes.
+const INDEXED: Files = files!("4.3.1-indexed":
+    "00000000000000000000.index", "00000000000000000000.log", "00000000000000000000.timeindex",
+    "00000000000000000050.index", "00000000000000000050.log", "00000000000000000050.snapshot",
+    "00000000000000000050.timeindex", "00000000000000000090.snapshot", "leader-epoch-checkpoint",
+    "partition.metadata");
 /// What Kafka writes when it becomes active and trims when it stops.
 const PREALLOCATED: [&str; 2] = ["00000000000000000005.index", "00000000000000000005.timeindex"];
 const STOPPED_WITH: &str = "00000000000000000008.snapshot";
@@ -209,4 +215,49 @@ fn a_directory_of_another_topic_is_refused() {
         Err(LogError::TopicId { expected: e, found: f }) => assert_eq!((e, f), (expected, found)),
         other => panic!("{other:?}"),
     }
+}
+
+fn check_indexed(disk: &SimulatedDisk) {
+    for (name, bytes) in INDEXED {
+        assert_eq!(disk.content(&path(name)).as_deref(), Some(*bytes), "{name}");
+    }
+    assert_eq!(disk.paths().len(), INDEXED.len(), "{:?}", disk.paths());
+}
+
+#[test]
+fn indexes_are_apaches_whether_appended_or_recovered() {
+    let config = LogConfig {
+        segment_bytes: 3000,
+        index_interval_bytes: 300,
+        producer_id_expiration_ms: i64::MAX,
+        ..LogConfig::default()
+    };
+    let logs = ["00000000000000000000.log", "00000000000000000050.log"];
+    let epochs = std::str::from_utf8(content(INDEXED, "leader-epoch-checkpoint")).unwrap();
+    let epochs = crate::kernel::log::leader_epochs::LeaderEpochs::parse(epochs).unwrap();
+    let disk = SimulatedDisk::default();
+    let directory = Path::new(DIRECTORY);
+    let shared = Arc::new(config);
+    let (id, config) = (topic_id(INDEXED), Arc::clone(&shared));
+    let mut log = Log::create(disk.clone(), directory, id, config, at(1000)).unwrap();
+    for entry in epochs.entries().iter().filter(|entry| entry.start_offset == Offset(0)) {
+        log.assign_epoch_start(entry.epoch).unwrap();
+    }
+    for name in logs {
+        for batch in Batches::new(Bytes::from_static(content(INDEXED, name))) {
+            let batch = batch.unwrap();
+            let epoch = batch.header.partition_leader_epoch;
+            log.append_as_leader(&batch, epoch, at(1000)).unwrap();
+        }
+    }
+    log.close().unwrap();
+    check_indexed(&disk);
+
+    let disk = SimulatedDisk::default();
+    for name in logs {
+        disk.put(&path(name), content(INDEXED, name));
+    }
+    let (mut log, _) = Log::open(disk.clone(), directory, id, shared, UNCLEAN, at(1000)).unwrap();
+    log.close().unwrap();
+    check_indexed(&disk);
 }
