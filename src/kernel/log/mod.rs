@@ -85,6 +85,16 @@ pub enum LogError {
     PartitionMetadata(#[from] partition_metadata::PartitionMetadataError),
 }
 
+impl LogError {
+    /// No file could be opened, by this process or on this machine: the disk has nothing to do with it, and there may
+    /// be room later.
+    pub fn is_shortage_of_descriptors(&self) -> bool {
+        const ENFILE: i32 = 23;
+        const EMFILE: i32 = 24;
+        matches!(self, Self::Io(error) if matches!(error.raw_os_error(), Some(ENFILE | EMFILE)))
+    }
+}
+
 impl From<WalkError> for LogError {
     fn from(error: WalkError) -> Self {
         match error {

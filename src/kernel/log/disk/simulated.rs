@@ -58,6 +58,8 @@ struct State {
     operations: Vec<Operation>,
     /// So many operations that change something succeed; then every one fails.
     fail_after: Option<usize>,
+    /// What the system says to whoever opens a file.
+    fail_opens_with: Option<i32>,
     reads: u64,
 }
 
@@ -174,6 +176,11 @@ impl SimulatedDisk {
         state.fail_after = Some(state.operations.len() + operations);
     }
 
+    /// Every open fails with this error of the system, until there is none.
+    pub fn fail_opens_with(&self, raw_os_error: Option<i32>) {
+        self.state().fail_opens_with = raw_os_error;
+    }
+
     /// The disk as it is found after a crash behind the first `operations` operations.
     #[must_use]
     pub fn after_crash(&self, operations: usize, loss: Loss) -> Self {
@@ -268,6 +275,9 @@ impl Disk for SimulatedDisk {
     type Map = SimulatedMap;
 
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<SimulatedFile>> {
+        if let Some(error) = self.state().fail_opens_with {
+            return Err(io::Error::from_raw_os_error(error));
+        }
         let found = self.state().image.names.get(path).copied();
         let inode = match (found, mode) {
             (Some(inode), _) => inode,

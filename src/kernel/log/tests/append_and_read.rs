@@ -171,3 +171,17 @@ fn lost_epochs_are_found_in_the_batches() {
         assert_eq!(disk.content(&path).unwrap(), b"0\n2\n1 0\n4 4\n");
     }
 }
+
+#[test]
+fn that_no_file_can_be_opened_is_no_failed_write() {
+    let disk = SimulatedDisk::default();
+    let mut log = create(&disk, config());
+    append_three(&mut log);
+    log.release();
+    disk.fail_opens_with(Some(24));
+    let refused = log.append_as_leader(&batch_of(1), EPOCH, at(1000)).unwrap_err();
+    let AppendError::Log(error) = refused else { panic!("{refused:?}") };
+    assert!(error.is_shortage_of_descriptors() && !log.is_offline());
+    disk.fail_opens_with(None);
+    assert_eq!(append(&mut log, &batch_of(1)), Offset(6));
+}

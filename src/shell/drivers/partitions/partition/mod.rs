@@ -284,6 +284,10 @@ pub(super) fn log_error(
     error: &LogError,
 ) -> ErrorCode {
     match error {
+        LogError::Io(_) if error.is_shortage_of_descriptors() => {
+            tracing::error!(%topic, partition = %id, doing, %error, "no file can be opened");
+            ErrorCode::KafkaStorageError
+        }
         LogError::Io(_) | LogError::Offline => {
             directory.fail(doing, error);
             ErrorCode::KafkaStorageError
