@@ -1,8 +1,11 @@
-.PHONY: run test tests check deny deny-install kernel bench fuzz
+.PHONY: run test tests clients check deny deny-install kernel bench fuzz
 CARGO ?= cargo
 run: ; $(CARGO) run --release --quiet
 test: ; $(CARGO) build --workspace && $(CARGO) test --workspace --features ottla/internals --quiet
 tests: test
+# librdkafka from its source and rskafka: minutes to build on a small machine.
+clients: ; $(CARGO) build && OTTLA_BROKER=$(CURDIR)/target/debug/ottla \
+	$(CARGO) test --manifest-path protocol-tests/clients/Cargo.toml --quiet
 # The package for itself first: with the fuzzers in, everything of the pure floors counts as used.
 check: deny
 	$(CARGO) fmt --all --check

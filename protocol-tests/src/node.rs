@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::connection::Connection;
-use crate::program::{Program, Which, broker, is_foreign};
+use crate::program::{Program, Which, broker, is_foreign_broker};
 
 /// How long a broker may take to its first answer.
 const READY_LIMIT: Duration = Duration::from_mins(1);
@@ -33,6 +33,7 @@ pub struct Node {
     directory: TempDir,
     address: SocketAddr,
     descriptors: Option<u32>,
+    broker: PathBuf,
 }
 
 impl Node {
@@ -43,15 +44,20 @@ impl Node {
 
     /// Starts one with further keys of configuration.
     pub fn start_with(properties: &[(&str, &str)]) -> Self {
-        Self::start_on(properties, None)
+        Self::start_on(properties, None, broker())
+    }
+
+    /// Starts one of another broker: a program that takes the path of a server.properties.
+    pub fn start_broker(broker: PathBuf) -> Self {
+        Self::start_on(&[], None, broker)
     }
 
     /// Starts one that may open so many descriptors.
     pub fn start_limited(descriptors: u32) -> Self {
-        Self::start_on(&[], Some(descriptors))
+        Self::start_on(&[], Some(descriptors), broker())
     }
 
-    fn start_on(properties: &[(&str, &str)], descriptors: Option<u32>) -> Self {
+    fn start_on(properties: &[(&str, &str)], descriptors: Option<u32>, broker: PathBuf) -> Self {
         let (client, controller) = (free_port(), free_port());
         let directory = tempfile::tempdir().unwrap();
         let mut text = format!(
@@ -71,7 +77,7 @@ impl Node {
         }
         fs::write(directory.path().join("server.properties"), text).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], client));
-        let mut node = Self { program: None, directory, address, descriptors };
+        let mut node = Self { program: None, directory, address, descriptors, broker };
         node.restart();
         node
     }
@@ -88,13 +94,23 @@ impl Node {
         })
     }
 
+    /// Another broker takes over its files.
+    pub fn restart_as(&mut self, broker: PathBuf) {
+        self.broker = broker;
+        self.restart();
+    }
+
     /// Starts it again on the files that it left.
     pub fn restart(&mut self) {
         assert!(self.program.is_none(), "it runs already");
         let properties = self.directory.path().join("server.properties");
         let mut command = Command::new("sh");
         let limit = self.descriptors.map_or(String::new(), |limit| format!("ulimit -n {limit};"));
-        command.arg("-c").arg(format!("{limit} exec \"$0\" \"$@\"")).arg(broker()).arg(properties);
+        command
+            .arg("-c")
+            .arg(format!("{limit} exec \"$0\" \"$@\""))
+            .arg(&self.broker)
+            .arg(properties);
         let program = Program::start(&mut command);
         self.program = Some(program);
         self.wait_until_ready();
@@ -144,7 +160,7 @@ impl Node {
     pub fn stop(&mut self) -> ExitStatus {
         let mut program = self.program.take().unwrap();
         program.signal(Signal::TERM);
-        let limit = if is_foreign() { FOREIGN_STOP_LIMIT } else { STOP_LIMIT };
+        let limit = if is_foreign_broker(&self.broker) { FOREIGN_STOP_LIMIT } else { STOP_LIMIT };
         let status = program.wait(limit);
         status.unwrap_or_else(|| panic!("it still runs after {limit:?}\n{}", program.said()))
     }

@@ -18,7 +18,12 @@ pub fn broker() -> PathBuf {
 
 /// Whether another broker stands in for ours.
 pub fn is_foreign() -> bool {
-    std::env::var_os("OTTLA_BROKER").is_some()
+    is_foreign_broker(&broker())
+}
+
+/// Whether this is not our binary.
+pub fn is_foreign_broker(broker: &Path) -> bool {
+    broker.file_name().is_none_or(|name| name != "ottla")
 }
 
 /// The binary that cargo built beside this test, which lies in `target/PROFILE/deps`.
