@@ -56,6 +56,11 @@ pub fn trim() {
     POOL.with_borrow_mut(Pool::trim);
 }
 
+/// Whether this thread keeps a buffer that nobody uses.
+pub fn keeps_any() -> bool {
+    POOL.with_borrow(|pool| !pool.buffers.is_empty())
+}
+
 /// Buffers that are not in use.
 struct Pool {
     buffers: Vec<Vec<u8>>,
@@ -190,10 +195,12 @@ mod tests {
             assert!(frame.bytes.capacity() <= (2 * capacity).min(length));
         }
         let address = frame.bytes.as_ptr() as usize;
+        assert!(!keeps_any());
         let bytes = frame.freeze();
         assert_eq!((bytes.len(), bytes[9], bytes[10]), (length, 1, 2));
         drop(bytes.slice(5..));
         drop(bytes);
+        assert!(keeps_any());
         let again = LargeFrame::new(length - 1, &[], Reservation::default());
         assert_eq!(again.bytes.as_ptr() as usize, address);
     }

@@ -144,6 +144,7 @@ impl<S: Service> Floor<S> {
             u64::try_from(idle.as_nanos().div_ceil(ticks.period().as_nanos())).unwrap_or(u64::MAX)
         });
         loop {
+            let has_work = !self.tasks.is_empty() || buffers::keeps_any();
             tokio::select! {
                 message = messages.recv() => match message {
                     Some(Message::Connection(stream, origin, place)) => {
@@ -152,7 +153,7 @@ impl<S: Service> Floor<S> {
                     Some(Message::Stop) | None => break,
                 },
                 Some(id) = self.tasks.ended() => self.forget(id),
-                _ = ticks.tick(), if !self.tasks.is_empty() => self.tick(idle_ticks),
+                _ = ticks.tick(), if has_work => self.tick(idle_ticks),
             }
         }
         self.stop().await;
