@@ -26,6 +26,20 @@ const FOREIGN_STOP_LIMIT: Duration = Duration::from_mins(1);
 const FIRST_PORT: u16 = 10_000;
 const PORTS: u16 = 20_000;
 
+/// How a node is started.
+struct Setup<'a> {
+    properties: &'a [(&'a str, &'a str)],
+    descriptors: Option<u32>,
+    release: Option<&'a str>,
+    broker: PathBuf,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Self { properties: &[], descriptors: None, release: None, broker: broker() }
+    }
+}
+
 /// A combined node. It is killed, and its files removed, when this is dropped.
 #[derive(Debug)]
 pub struct Node {
@@ -44,20 +58,25 @@ impl Node {
 
     /// Starts one with further keys of configuration.
     pub fn start_with(properties: &[(&str, &str)]) -> Self {
-        Self::start_on(properties, None, broker())
+        Self::start_as(&Setup { properties, ..Setup::default() })
     }
 
     /// Starts one of another broker: a program that takes the path of a server.properties.
     pub fn start_broker(broker: PathBuf) -> Self {
-        Self::start_on(&[], None, broker)
+        Self::start_as(&Setup { broker, ..Setup::default() })
     }
 
     /// Starts one that may open so many descriptors.
     pub fn start_limited(descriptors: u32) -> Self {
-        Self::start_on(&[], Some(descriptors), broker())
+        Self::start_as(&Setup { descriptors: Some(descriptors), ..Setup::default() })
     }
 
-    fn start_on(properties: &[(&str, &str)], descriptors: Option<u32>, broker: PathBuf) -> Self {
+    /// Starts one of ours on a directory that it formatted as a release of Kafka does, such as 4.1.
+    pub fn start_release(release: &str) -> Self {
+        Self::start_as(&Setup { release: Some(release), ..Setup::default() })
+    }
+
+    fn start_as(setup: &Setup<'_>) -> Self {
         let (client, controller) = (free_port(), free_port());
         let directory = tempfile::tempdir().unwrap();
         let mut text = format!(
@@ -72,14 +91,27 @@ impl Node {
              group.initial.rebalance.delay.ms=0\n",
             directory.path().join("data").display()
         );
-        for (key, value) in properties {
+        for (key, value) in setup.properties {
             text.extend([*key, "=", *value, "\n"]);
         }
         fs::write(directory.path().join("server.properties"), text).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], client));
+        let (descriptors, broker) = (setup.descriptors, setup.broker.clone());
         let mut node = Self { program: None, directory, address, descriptors, broker };
+        if let Some(release) = setup.release {
+            node.format(release);
+        }
         node.restart();
         node
+    }
+
+    fn format(&self, release: &str) {
+        let mut command = Command::new(&self.broker);
+        command.args(["format", "--cluster-id", "4L6g3nShT-eMCtK--X86sw", "--config"]);
+        command.arg(self.directory.path().join("server.properties"));
+        command.args(["--release-version", release]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// The node that the tests of this process share, for those that leave it as they found it. It ends with the

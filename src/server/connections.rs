@@ -24,6 +24,9 @@ use crate::shell::service::Service;
 const THREADS_MAX: usize = 16;
 /// The share of our descriptors that connections may take; the rest is for files.
 const CONNECTIONS_SHARE_PERCENT: u64 = 75;
+/// How many descriptors are kept for what is no connection, where there are few: listeners, runtimes, and the files
+/// that the metadata log must be able to open at any time.
+const DESCRIPTORS_KEPT: u64 = 48;
 /// The share of the memory that large requests may take where `queued.max.request.bytes` sets no limit.
 const QUEUED_SHARE_PERCENT: u64 = 25;
 
@@ -95,7 +98,9 @@ pub fn bind(config: &BrokerConfig) -> io::Result<BoundListeners> {
 pub fn settings(config: &BrokerConfig) -> Settings {
     let count = |number: i32| usize::try_from(number).unwrap_or_default();
     let descriptors = resources::raise_descriptors();
-    let connections = (descriptors.saturating_mul(CONNECTIONS_SHARE_PERCENT) / 100).max(1);
+    let connections = (descriptors.saturating_mul(CONNECTIONS_SHARE_PERCENT) / 100)
+        .min(descriptors.saturating_sub(DESCRIPTORS_KEPT))
+        .max(1);
     let memory = resources::memory_bytes() / 100 * QUEUED_SHARE_PERCENT;
     // One thread does what Kafka's network and request threads do together.
     let threads = count(config.num_network_threads.max(config.num_io_threads));

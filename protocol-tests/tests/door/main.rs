@@ -6,6 +6,7 @@
 mod control;
 mod fetching;
 mod frames;
+mod limits;
 mod producing;
 mod sequences;
 mod shapes;
