@@ -1,0 +1,176 @@
+//! Apache Kafka of some version: fetched by Maven, started as a broker, and its tools.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+/// The versions that judge.
+pub const VERSIONS: [&str; 3] = ["4.1.1", "4.2.0", "4.3.1"];
+
+/// One version's jars.
+#[derive(Clone, Debug)]
+pub struct Apache {
+    pub version: &'static str,
+    directory: PathBuf,
+}
+
+impl Apache {
+    /// Fetches it, unless it is there.
+    pub fn of(version: &'static str) -> Self {
+        static FETCHING: Mutex<()> = Mutex::new(());
+        let _one_at_a_time = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = cache().join(format!("kafka-{version}"));
+        if !directory.join("complete").exists() {
+            fetch(version, &directory);
+            fs::write(directory.join("complete"), "").unwrap();
+        }
+        Self { version, directory }
+    }
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        VERSIONS.into_iter().map(Self::of)
+    }
+
+    /// The release: the first two numbers.
+    pub fn release(&self) -> &'static str {
+        &self.version[..3]
+    }
+
+    fn class_path(&self) -> String {
+        format!("{}/*", self.directory.display())
+    }
+
+    /// The broker as a program that takes the path of a server.properties, and formats what is not formatted.
+    pub fn broker(&self) -> PathBuf {
+        let script = cache().join(format!("kafka-{}.sh", self.version));
+        fs::write(cache().join("log4j2.properties"), LOG_CONFIGURATION).unwrap();
+        // Relative to itself: the stages see it in another place.
+        let java = format!(
+            "java -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC \
+             -Dlog4j2.configurationFile=\"$here/log4j2.properties\" -cp \"$here/kafka-{}/*\"",
+            self.version
+        );
+        let text = format!(
+            "#!/bin/sh\nhere=$(dirname \"$0\")\ndir=$(sed -n 's/^log.dirs=//p' \"$1\")\n\
+             if [ ! -e \"$dir/meta.properties\" ]; then\n  \
+             {java} kafka.tools.StorageTool format -t 4L6g3nShT-eMCtK--X86sw -c \"$1\" || exit 1\n\
+             fi\nexec {java} kafka.Kafka \"$@\"\n"
+        );
+        // Written anew and renamed: another test may be starting the old one.
+        let mut new = tempfile::NamedTempFile::new_in(cache()).unwrap();
+        new.write_all(text.as_bytes()).unwrap();
+        new.as_file().set_permissions(fs::Permissions::from_mode(0o755)).unwrap();
+        new.into_temp_path().persist(&script).unwrap();
+        script
+    }
+
+    /// Runs a tool with something to read; its output. It must end well and complain about nothing.
+    pub fn tool_reading(&self, input: &str, class: &str, arguments: &[&str]) -> String {
+        let log = cache().join("log4j2-tools.properties");
+        fs::write(&log, TOOL_LOG_CONFIGURATION).unwrap();
+        let mut command = Command::new("java");
+        command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]);
+        command.arg(self.class_path());
+        command.arg(format!("-Dlog4j2.configurationFile={}", log.display()));
+        command.arg(class).args(arguments);
+        let what = format!("{class} of {} {arguments:?}", self.version);
+        run(&mut command, input, &what)
+    }
+
+    /// Runs a tool that reads nothing.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> String {
+        self.tool_reading("", class, arguments)
+    }
+
+    /// DumpLogSegments, which moved in 4.3.
+    pub fn dump(&self, arguments: &[&str]) -> String {
+        let old = ["4.1.1", "4.2.0"].contains(&self.version);
+        let package = if old { "kafka.tools" } else { "org.apache.kafka.tools" };
+        self.tool(&format!("{package}.DumpLogSegments"), arguments)
+    }
+}
+
+/// Runs a command to its good end and returns what it printed; what it complains about fails the test.
+pub fn run(command: &mut Command, input: &str, what: &str) -> String {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
+    // It may end without having read all.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{what}: {}\n{text}\n{errors}", output.status);
+    let complaint = [" ERROR ", " WARN ", "Exception"]
+        .into_iter()
+        .find(|word| errors.contains(word) || text.contains(word));
+    assert_eq!(complaint, None, "{what}\n{text}\n{errors}");
+    text
+}
+
+/// What is kept from run to run.
+fn cache() -> PathBuf {
+    // This test lies in target/PROFILE/deps.
+    let test = std::env::current_exe().unwrap();
+    let target = test.ancestors().nth(3).unwrap();
+    let cache = target.join("judge");
+    fs::create_dir_all(&cache).unwrap();
+    cache
+}
+
+fn fetch(version: &str, directory: &Path) {
+    let artefacts = [
+        ("org.apache.kafka", "kafka_2.13", version),
+        ("org.apache.kafka", "kafka-tools", version),
+        ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.1"),
+        ("org.apache.logging.log4j", "log4j-core", "2.25.1"),
+    ];
+    let dependency = |(group, artefact, version): (&str, &str, &str)| {
+        format!(
+            "<dependency><groupId>{group}</groupId><artifactId>{artefact}</artifactId>\
+             <version>{version}</version></dependency>"
+        )
+    };
+    let dependencies: String = artefacts.map(dependency).concat();
+    let pom = format!(
+        "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\
+         <groupId>ottla</groupId><artifactId>judge</artifactId><version>1</version>\
+         <dependencies>{dependencies}</dependencies></project>"
+    );
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("pom.xml");
+    fs::write(&path, pom).unwrap();
+    let status = Command::new("mvn")
+        .args(["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-f"])
+        .arg(path)
+        .arg(format!("-DoutputDirectory={}", directory.display()))
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "Maven cannot fetch Kafka {version}");
+}
+
+const LOG_CONFIGURATION: &str = "status=error
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=[%d] %p %m (%c)%n
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+";
+
+/// Tools print their results; what they log goes beside them.
+const TOOL_LOG_CONFIGURATION: &str = "status=error
+appender.err.type=Console
+appender.err.name=err
+appender.err.target=SYSTEM_ERR
+appender.err.layout.type=PatternLayout
+appender.err.layout.pattern=[%d] %p %m (%c)%n
+rootLogger.level=warn
+rootLogger.appenderRef.err.ref=err
+";
