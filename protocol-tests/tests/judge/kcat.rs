@@ -1,6 +1,6 @@
 //! kcat of Debian: an old librdkafka.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Once;
 
 use protocol_tests::node::Node;
@@ -11,8 +11,13 @@ fn kcat(input: &str, arguments: &[&str]) -> String {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
         let there = Command::new("kcat").arg("-V").output().is_ok();
-        let install = || Command::new("apt-get").args(["install", "-y", "-q", "kcat"]).status();
-        assert!(there || install().is_ok_and(|it| it.success()), "kcat cannot be installed");
+        let apt_get = |arguments: &[&str]| {
+            let status = Command::new("apt-get").args(arguments).stdout(Stdio::null()).status();
+            status.is_ok_and(|it| it.success())
+        };
+        // A new machine has no list of packages yet, or an old one.
+        let install = || apt_get(&["update", "-q"]) && apt_get(&["install", "-y", "-q", "kcat"]);
+        assert!(there || install(), "kcat cannot be installed");
     });
     run(Command::new("kcat").args(arguments), input, &format!("kcat {arguments:?}"))
 }
