@@ -151,6 +151,23 @@ impl RecordBatch {
         Ok(batch)
     }
 
+    /// The values of its records, which are not compressed and not null.
+    pub fn values(&self) -> Vec<Vec<u8>> {
+        let mut reader = Reader(&self.records);
+        let value = |_| {
+            let length = reader.varint()?;
+            let mut record = Reader(reader.raw(length as usize)?);
+            record.i8()?;
+            record.varint()?;
+            record.varint()?;
+            let key = record.varint()?;
+            record.raw(key.max(0) as usize)?;
+            let value = record.varint()?;
+            record.raw(value as usize).map(<[u8]>::to_vec)
+        };
+        (0..self.count).map(value).collect::<Result<_, Malformed>>().unwrap()
+    }
+
     /// All batches of `bytes`, which they must fill exactly.
     pub fn all(bytes: &[u8]) -> Result<Vec<Self>, Malformed> {
         let mut reader = Reader(bytes);

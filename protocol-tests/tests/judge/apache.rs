@@ -40,7 +40,8 @@ impl Apache {
         &self.version[..3]
     }
 
-    fn class_path(&self) -> String {
+    /// All its jars.
+    pub fn class_path(&self) -> String {
         format!("{}/*", self.directory.display())
     }
 

@@ -9,6 +9,7 @@
 mod apache;
 mod directories;
 mod dumps;
+mod java_client;
 mod kcat;
 mod tools;
 
