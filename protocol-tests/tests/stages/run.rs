@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use protocol_tests::program::{Program, Which, broker};
+use protocol_tests::program::{Program, Which, broker, is_foreign};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -15,6 +15,8 @@ use super::place::Place;
 
 /// How long a stage may take, and how long the program lives.
 const LIMIT: Duration = Duration::from_secs(10);
+/// A JVM on a machine that does other things as well is not in a hurry.
+const FOREIGN_LIMIT: Duration = Duration::from_mins(1);
 /// How long after SIGTERM it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 /// The tester stops reading a stream after so many bytes, and takes the program for ended.
@@ -51,7 +53,8 @@ impl<'a> Run<'a> {
         command.args(["-c", "ulimit -v 6291456; exec \"$0\" \"$@\""]);
         command.arg(&script).arg(&place.properties);
         let program = start(&mut command);
-        Self { place, program, deadline: Instant::now() + LIMIT, _directory: directory }
+        let limit = if is_foreign() { FOREIGN_LIMIT } else { LIMIT };
+        Self { place, program, deadline: Instant::now() + limit, _directory: directory }
     }
 
     /// Connects as soon as the port is open. The program must be alive by then.

@@ -7,4 +7,5 @@ mod cluster;
 mod configs;
 mod data;
 mod script;
+mod sessions;
 mod topics;
