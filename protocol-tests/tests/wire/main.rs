@@ -6,6 +6,7 @@
 mod cluster;
 mod configs;
 mod data;
+mod mutations;
 mod script;
 mod sessions;
 mod topics;
