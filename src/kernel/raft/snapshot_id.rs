@@ -28,7 +28,8 @@ pub enum SnapshotFile {
 }
 
 impl SnapshotId {
-    /// What `format` leaves in a dynamic quorum: kraft.version and the first voters, no metadata.
+    /// What `format` leaves: in a dynamic quorum kraft.version and the first voters, and from Kafka 4.4 on what a new
+    /// cluster begins with.
     pub const BOOTSTRAP: Self = Self { end_offset: Offset::ZERO, epoch: LeaderEpoch(0) };
 
     /// `00000000000000000017-0000000002.checkpoint`.

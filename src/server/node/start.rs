@@ -179,8 +179,7 @@ fn local_voter(
     })
 }
 
-/// What a new cluster begins with. Kafka up to 4.3 writes it in a file of its own; 4.4 puts it into the snapshot 0-0, from
-/// where it comes with the log.
+/// What a new cluster begins with.
 fn bootstrap_records(storage: &Storage) -> Result<Vec<MetadataRecord>, Failure> {
     let checkpoint = read_bootstrap(&Files, &storage.metadata_log_dir)?;
     let values = checkpoint.map(|Checkpoint { values, .. }| values).unwrap_or_default();

@@ -217,7 +217,12 @@ impl<D: Disk> Store<D> {
     pub fn load(&mut self, image: &mut impl Replay) -> Result<Loaded, StoreError> {
         let mut loader = Loader::new(image);
         if let Some(id) = self.latest_snapshot() {
-            loader.snapshot(id, &self.read_snapshot(id)?)?;
+            let mut snapshot = self.read_snapshot(id)?;
+            if id == SnapshotId::BOOTSTRAP {
+                // Its metadata is no state yet: the first leader writes it into the log ([`read_bootstrap`]).
+                snapshot.values.clear();
+            }
+            loader.snapshot(id, &snapshot)?;
         }
         let mut next = loader.from().max(self.log.log_start_offset());
         let limits = ReadLimits {
@@ -302,12 +307,20 @@ impl<D: Disk> Store<D> {
     }
 }
 
-/// What a new cluster begins with, of `bootstrap.checkpoint` in the root of `log_dir`; none if there is no such file.
+/// What a new cluster begins with: of the snapshot 0-0, where Kafka's `format` puts it from 4.4 on (KIP-1170), or of
+/// `bootstrap.checkpoint` in the root of `log_dir`; none if neither has it.
 pub fn read_bootstrap<D: Disk>(disk: &D, log_dir: &Path) -> Result<Option<Checkpoint>, StoreError> {
-    let bytes = disk.read_small(&log_dir.join(BOOTSTRAP_CHECKPOINT), SNAPSHOT_BYTES_MAX)?;
-    let name = BOOTSTRAP_CHECKPOINT.to_owned();
-    let read = bytes.map(|bytes| Checkpoint::decode(&Bytes::from(bytes))).transpose();
-    read.map_err(|source| StoreError::Checkpoint { name, source })
+    let snapshot = SnapshotId::BOOTSTRAP.file_name();
+    for path in [Path::new(METADATA_DIRECTORY).join(snapshot), BOOTSTRAP_CHECKPOINT.into()] {
+        let bytes = disk.read_small(&log_dir.join(&path), SNAPSHOT_BYTES_MAX)?;
+        let read = bytes.map(|bytes| Checkpoint::decode(&Bytes::from(bytes))).transpose();
+        let name = path.display().to_string();
+        let read = read.map_err(|source| StoreError::Checkpoint { name, source })?;
+        if let Some(checkpoint) = read.filter(|checkpoint| !checkpoint.values.is_empty()) {
+            return Ok(Some(checkpoint));
+        }
+    }
+    Ok(None)
 }
 
 impl<D: Disk> MetadataStore for Store<D> {

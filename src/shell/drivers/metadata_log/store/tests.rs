@@ -232,3 +232,20 @@ fn the_bootstrap_checkpoint_of_a_directory() {
     let read = read_bootstrap(&disk, Path::new(ROOT)).unwrap().unwrap();
     assert_eq!(read.values, ["level"]);
 }
+
+/// A directory that Kafka 4.4 formatted was not given back: the level of its metadata.version was taken for state, and
+/// never written into the log, where Kafka looks for it.
+#[test]
+fn the_snapshot_of_a_format_is_what_a_cluster_begins_with_and_no_state() {
+    let disk = SimulatedDisk::default();
+    let header = ControlRecord::SnapshotHeader { last_contained_log_timestamp: Timestamp(0) };
+    let values = std::iter::once(Bytes::from_static(b"level"));
+    let bytes = Checkpoint::encode(&[header], values, SnapshotId::BOOTSTRAP, Timestamp(0));
+    let directory = Path::new(ROOT).join(METADATA_DIRECTORY);
+    disk.put(&directory.join(SnapshotId::BOOTSTRAP.file_name()), &bytes);
+    let mut store = open(&disk);
+    let read = read_bootstrap(&disk, Path::new(ROOT)).unwrap().unwrap();
+    assert_eq!(read.values, ["level"]);
+    let (values, loaded) = load(&mut store);
+    assert_eq!((values, loaded.next), (Vec::new(), Offset(0)));
+}
