@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-/// The versions that judge.
-pub const VERSIONS: [&str; 3] = ["4.1.1", "4.2.0", "4.3.1"];
+/// The versions that judge with all their tools.
+const VERSIONS: [&str; 3] = ["4.1.1", "4.2.0", "4.3.1"];
+/// One whose broker judges; its tools were not published.
+const BROKER_ALONE: &str = "4.4.0";
 
 /// One version's jars.
 #[derive(Clone, Debug)]
@@ -35,9 +37,14 @@ impl Apache {
         VERSIONS.into_iter().map(Self::of)
     }
 
-    /// The release: the first two numbers.
+    /// All of them, and those that are brokers alone.
+    pub fn brokers() -> impl Iterator<Item = Self> {
+        Self::all().chain([Self::of(BROKER_ALONE)])
+    }
+
+    /// The newest release that it and we know: its first two numbers.
     pub fn release(&self) -> &'static str {
-        &self.version[..3]
+        if self.version == BROKER_ALONE { "4.3" } else { &self.version[..3] }
     }
 
     /// All its jars.
@@ -127,16 +134,26 @@ fn cache() -> PathBuf {
 }
 
 fn fetch(version: &str, directory: &Path) {
+    let tools = ("org.apache.kafka", "kafka-tools", version);
+    let interface = ("org.apache.kafka", "kafka-tools-api", "4.3.1");
     let artefacts = [
         ("org.apache.kafka", "kafka_2.13", version),
-        ("org.apache.kafka", "kafka-tools", version),
+        if version == BROKER_ALONE { interface } else { tools },
         ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.1"),
         ("org.apache.logging.log4j", "log4j-core", "2.25.1"),
     ];
+    // What was not published is taken from the release before.
+    let exclusions = if version == BROKER_ALONE {
+        "<exclusions><exclusion><groupId>org.apache.kafka</groupId>\
+         <artifactId>kafka-tools-api</artifactId></exclusion></exclusions>"
+    } else {
+        ""
+    };
     let dependency = |(group, artefact, version): (&str, &str, &str)| {
+        let exclusions = if artefact == "kafka_2.13" { exclusions } else { "" };
         format!(
             "<dependency><groupId>{group}</groupId><artifactId>{artefact}</artifactId>\
-             <version>{version}</version></dependency>"
+             <version>{version}</version>{exclusions}</dependency>"
         )
     };
     let dependencies: String = artefacts.map(dependency).concat();
