@@ -9,6 +9,7 @@
 mod counting;
 mod log;
 mod rows;
+mod sessions;
 
 use std::process::ExitCode;
 

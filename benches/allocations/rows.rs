@@ -45,6 +45,7 @@ pub fn all() -> Vec<Row> {
     rows.extend(check());
     rows.extend(fetch());
     rows.extend(crate::log::rows());
+    rows.extend(crate::sessions::rows());
     rows
 }
 

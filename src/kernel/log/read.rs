@@ -103,6 +103,11 @@ impl<D: Disk> Log<D> {
         Ok(nothing)
     }
 
+    /// Whether `offset` lies in an older segment than `other` does. A read ends with its segment.
+    pub fn is_in_older_segment(&self, offset: Offset, other: Offset) -> bool {
+        self.segments.len() > 1 && self.segment_of(offset) < self.segment_of(other)
+    }
+
     /// The index of the segment that would hold `offset`.
     pub(super) fn segment_of(&self, offset: Offset) -> usize {
         let above = self.segments.partition_point(|segment| segment.base_offset <= offset);

@@ -54,7 +54,7 @@ struct Fetch {
 struct Pass {
     replies: SmallVec<[FetchPartitionReply; 1]>,
     bytes: u64,
-    /// Something went wrong that the client should hear of at once.
+    /// There is something that the client should hear of at once.
     is_urgent: bool,
 }
 
@@ -122,10 +122,9 @@ impl Fetch {
         };
         for item in &self.plan.items {
             let left_bytes = u64::from(self.terms.max_bytes).saturating_sub(pass.bytes);
-            let reply = item.read(&self.terms, left_bytes as u32, pass.bytes == 0);
+            let (reply, is_urgent) = item.read(&self.terms, left_bytes as u32, pass.bytes == 0);
             pass.bytes += reply.records_bytes() as u64;
-            pass.is_urgent |= !item.is_unknown()
-                && (reply.error != ErrorCode::None || reply.diverging_epoch.is_some());
+            pass.is_urgent |= is_urgent;
             pass.replies.push(reply);
         }
         pass

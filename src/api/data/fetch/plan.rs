@@ -93,20 +93,22 @@ impl Item {
         }
     }
 
-    /// Reads once, at most `left_bytes` and what the client wants of this partition.
+    /// Reads once, at most `left_bytes` and what the client wants of this partition. The second value says whether the
+    /// client should hear of it at once: an error, a diverging epoch, or an end of a segment, behind which there is
+    /// more for the next request.
     pub fn read(
         &self,
         terms: &Terms,
         left_bytes: u32,
         at_least_one_batch: bool,
-    ) -> FetchPartitionReply {
+    ) -> (FetchPartitionReply, bool) {
         let index = self.asked.index;
         let partition = match &self.partition {
             Ok(partition) => partition,
             Err(missing @ Missing::Unknown(_)) => {
-                return FetchPartitionReply::failed(index, missing.code());
+                return (FetchPartitionReply::failed(index, missing.code()), false);
             }
-            Err(missing) => return unread(self, missing.code()),
+            Err(missing) => return (self.unread(missing.code()), true),
         };
         let is_follower = terms.replica_id.0 >= 0;
         let wanted_bytes = u32::try_from(self.asked.max_bytes).unwrap_or(0);
@@ -119,9 +121,12 @@ impl Item {
             last_fetched_epoch: self.asked.last_fetched_epoch,
         };
         match partition.read(&spec) {
-            Ok(_) if is_follower => unread(self, self.no_replica()),
-            Ok(answer) => self.read_reply(terms, answer),
-            Err(error) => unread(self, error),
+            Ok(_) if is_follower => (self.unread(self.no_replica()), true),
+            Ok(answer) => {
+                let is_urgent = answer.in_older_segment || answer.diverging_epoch.is_some();
+                (self.read_reply(terms, answer), is_urgent)
+            }
+            Err(error) => (self.unread(error), true),
         }
     }
 
@@ -149,9 +154,12 @@ impl Item {
             ..FetchPartitionReply::failed(self.asked.index, ErrorCode::None)
         }
     }
-}
 
-/// The answer for a partition which is known, but could not be read.
-fn unread(item: &Item, error: ErrorCode) -> FetchPartitionReply {
-    FetchPartitionReply { aborted: None, ..FetchPartitionReply::failed(item.asked.index, error) }
+    /// The answer for a partition which is known, but could not be read.
+    fn unread(&self, error: ErrorCode) -> FetchPartitionReply {
+        FetchPartitionReply {
+            aborted: None,
+            ..FetchPartitionReply::failed(self.asked.index, error)
+        }
+    }
 }

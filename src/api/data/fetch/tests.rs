@@ -155,6 +155,22 @@ fn nobody_waits_who_need_not() {
     check("for more than it may have", at(&[(0, 0)]).with_min_bytes(99).with_max_bytes(1), false);
 }
 
+/// What one request may read ends with its segment: there is no use in waiting for more.
+#[test]
+fn nobody_waits_at_the_end_of_a_segment() {
+    let node = Node::with(&[("t", 1, &[("internal.segment.bytes", "100")])]);
+    let check = |offset: i64, waits: bool| {
+        let request = request(&[(0, offset)]).with_max_wait_ms(i32::MAX).with_min_bytes(1 << 19);
+        assert_eq!(matches!(ask(&node, &request), Answer::Later(_)), waits, "{offset}");
+    };
+    append(&node, 0, b"a");
+    check(0, true);
+    append(&node, 0, b"a");
+    check(0, false);
+    check(1, true);
+    check(2, true);
+}
+
 #[test]
 fn limits_hold_after_the_first_batch() {
     let node = Node::with(&[("t", 3, &[])]);

@@ -54,6 +54,8 @@ pub struct ReadAnswer {
     pub log_start_offset: Offset,
     /// Whole batches, or nothing.
     pub records: SmallVec<[FileRange; 2]>,
+    /// There is more behind the end of the segment, which one read does not pass.
+    pub in_older_segment: bool,
     /// Transactions whose records count for nothing; for readers of committed records only.
     pub aborted: Option<Vec<AbortedTransaction>>,
     /// The reader's log parts from this one here: it has to cut its own, and gets nothing.

@@ -28,6 +28,7 @@ impl Partition {
             last_stable_offset: ends.last_stable,
             log_start_offset: log.log_start_offset(),
             records: SmallVec::new(),
+            in_older_segment: false,
             aborted: (spec.isolation == Isolation::LastStable).then(Vec::new),
             diverging_epoch: None,
         };
@@ -47,6 +48,8 @@ impl Partition {
                 first_offset: aborted.first_offset,
             }));
         }
+        let end = ends.of(spec.isolation);
+        answer.in_older_segment = spec.offset < end && log.is_in_older_segment(spec.offset, end);
         answer.records = plan.ranges;
         Ok(answer)
     }
