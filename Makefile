@@ -1,4 +1,4 @@
-.PHONY: run test tests clients judge check deny deny-install kernel bench fuzz
+.PHONY: run test tests clients judge judge-tests check deny deny-install kernel bench fuzz
 CARGO ?= cargo
 run: ; $(CARGO) run --release --quiet
 test: ; $(CARGO) build --workspace && $(CARGO) test --workspace --features ottla/internals --quiet
@@ -6,12 +6,11 @@ tests: test
 # librdkafka from its source and rskafka: minutes to build on a small machine.
 clients: ; $(CARGO) build && OTTLA_BROKER=$(CURDIR)/target/debug/ottla \
 	$(CARGO) test --manifest-path protocol-tests/clients/Cargo.toml --quiet
-# Apache Kafka 4.1, 4.2 and 4.3 (Java 17, Maven) and Debian's kcat; then our own tests on Apache, which pass there, too.
-judge:
-	$(CARGO) build
-	$(CARGO) test -p protocol-tests --features judge --test judge --quiet -- --test-threads=2
-	OTTLA_BROKER=$(CURDIR)/target/judge/kafka-4.3.1.sh \
-		$(CARGO) test -p protocol-tests --test stages --test wire --test door --quiet -- --test-threads=2
+# Apache Kafka 4.1 to 4.4 (Java 17, Maven) and Debian's kcat judge ours.
+judge: ; $(CARGO) build && $(CARGO) test -p protocol-tests --features judge --test judge --quiet -- --test-threads=2
+# Our own tests on Apache 4.3.1, as `make judge` fetched it: they pass there, too. Minutes, with a JVM for nearly each test.
+judge-tests: judge ; OTTLA_BROKER=$(CURDIR)/target/judge/kafka-4.3.1.sh \
+	$(CARGO) test -p protocol-tests --test stages --test wire --test door --quiet -- --test-threads=2
 # The package for itself first: with the fuzzers in, everything of the pure floors counts as used.
 check: deny
 	$(CARGO) fmt --all --check
