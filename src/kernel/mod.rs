@@ -6,6 +6,7 @@
 pub mod configs;
 pub mod controller;
 pub mod log;
+pub mod machine;
 pub mod metadata;
 pub mod raft;
 pub mod replica;

@@ -12,6 +12,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("kernel::log", &["types", "wire"]),
     ("kernel::raft", &["types", "wire"]),
     ("kernel::metadata", &["types", "wire", "kernel::configs"]),
+    ("kernel::machine", &["types", "wire", "kernel::configs", "kernel::metadata"]),
     ("kernel::controller", &["types", "wire", "kernel::configs", "kernel::metadata"]),
     ("kernel::replica", &["types", "wire", "kernel::log", "kernel::metadata"]),
     // Effects: the clock, chance, threads; then `disk` and `net`, which are blind to each other; then
