@@ -46,11 +46,9 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// What differs and may: how its title begins, and why.
 const REVIEWED: &[(&str, &str)] = &[
     ("CreatePartitions 20000", "Kafka calls it an unknown error; CreateTopics' answer is kinder"),
-    ("IncrementalAlterConfigs 4 max.connections=0", "a gap of ours: Kafka refuses it at run time"),
     ("IncrementalAlterConfigs 4 log.cleaner.threads=0", "Kafka divides by it; we have no cleaner"),
     ("OffsetForLeaderEpoch -2147483648", "no epoch is below -1: we answer as for one unknown"),
     ("Produce null", "Kafka never answers"),
-    ("Produce magic 3", "a gap of ours: the same error, but Kafka says which magic it was"),
     ("Produce codec 7", "Kafka calls it an unknown error; ours is the protocol's for codecs"),
     ("Fetch bytes -1 100", "Kafka calls it an unknown error; we take a limit below 0 for 0"),
     ("Fetch bytes 100 -1", "as above"),
@@ -314,6 +312,7 @@ fn broker_configs(pair: &mut Pair) {
         "num.io.threads",
         "num.network.threads",
         "max.connections",
+        "max.connection.creation.rate",
         "log.cleaner.threads",
         "node.id",
         "log.dirs",
@@ -375,11 +374,12 @@ fn batch(change: impl FnOnce(&mut RecordBatch)) -> Bytes {
 
 fn produce_edges(pair: &mut Pair) {
     let both = [batch(|_| ()), batch(|_| ())].concat();
-    let records: [(&str, Bytes); 13] = [
+    let records: [(&str, Bytes); 14] = [
         ("good", batch(|_| ())),
         ("empty", Bytes::new()),
         ("two batches", both.into()),
         ("short", batch(|_| ()).slice(..30)),
+        ("length 13", Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 13])),
         ("magic 1", batch(|batch| batch.magic = 1)),
         ("magic 3", batch(|batch| batch.magic = 3)),
         ("codec 7", batch(|batch| batch.attributes = 7)),
@@ -419,6 +419,18 @@ fn produce_edges(pair: &mut Pair) {
     }
     pair.ask("Produce null", PRODUCE_VERSION, |_| produce_request("differs", 1, None));
     pair.ask("Produce nothing", PRODUCE_VERSION, |_| ProduceRequest::default().with_acks(1));
+    let twice = |_| {
+        let mut request = produce_request("differs", 1, Some(batch(|_| ())));
+        let again = request.topic_data[0].clone();
+        let partition = again.partition_data[0].clone();
+        request.topic_data[0].partition_data.push(partition);
+        request.topic_data.push(again);
+        request
+    };
+    pair.ask_hiding("Produce one partition three times", PRODUCE_VERSION, twice, |answer| {
+        // We append all three, Kafka the last of them alone.
+        answer.responses[0].partition_responses[0].base_offset = 0;
+    });
 }
 
 fn fetch_edges(pair: &mut Pair) {
@@ -461,4 +473,17 @@ fn deletions(pair: &mut Pair) {
             DeleteRecordsRequest::default().with_timeout_ms(30_000).with_topics(vec![topic])
         });
     }
+    pair.ask("DeleteRecords one partition four times", 2, |_| {
+        let partition = |offset: i64| {
+            DeleteRecordsPartition::default().with_partition_index(0).with_offset(offset)
+        };
+        let topic = |offsets: [i64; 2]| {
+            DeleteRecordsTopic::default()
+                .with_name(topic_name("differs"))
+                .with_partitions(offsets.map(partition).to_vec())
+        };
+        DeleteRecordsRequest::default()
+            .with_timeout_ms(30_000)
+            .with_topics(vec![topic([99, 2]), topic([99, 3])])
+    });
 }

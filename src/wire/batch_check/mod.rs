@@ -36,6 +36,9 @@ pub const UNPACKED_RATIO_MAX: usize = 32;
 /// The smallest length Kafka's reader takes for a batch of any format.
 const OLDEST_OVERHEAD_BYTES: i32 = 14;
 const MAGIC_AT: usize = 16;
+/// The low byte of a batch's attributes, and the bit of a transaction in it.
+const ATTRIBUTES_AT: usize = 22;
+const TRANSACTIONAL_BIT: u8 = 0x10;
 const FIRST_PRODUCE_WITH_ZSTD: i16 = 7;
 
 /// The codec that a topic's `compression.type` asks for.
@@ -104,6 +107,34 @@ impl BatchRefusal {
     }
 }
 
+/// Why bytes do not even begin like a batch, in Kafka's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotABatch {
+    /// The length leaves no room for a header of any format.
+    #[error("Record size {0} is less than the minimum record overhead ({OLDEST_OVERHEAD_BYTES})")]
+    Length(i32),
+    /// There is no such format.
+    #[error("Invalid magic found in record: {0}")]
+    Magic(i8),
+}
+
+impl From<NotABatch> for BatchRefusal {
+    fn from(why: NotABatch) -> Self {
+        Self::corrupt(match why {
+            NotABatch::Length(_) => "the batch is shorter than any header",
+            NotABatch::Magic(_) => "there is no such batch format",
+        })
+    }
+}
+
+/// Whether the first batch belongs to a transaction. Kafka asks this of all partitions before it looks at any of them,
+/// and fails the whole request where it cannot tell.
+pub fn begins_in_transaction(records: &[u8]) -> Result<bool, NotABatch> {
+    let batch = next_batch(records)?.filter(|&(_, magic)| magic == MAGIC_V2);
+    let attributes = records.get(ATTRIBUTES_AT).copied().unwrap_or_default();
+    Ok(batch.is_some() && attributes & TRANSACTIONAL_BIT != 0)
+}
+
 /// Checks what a producer sent for one partition and gives back the batch to append: a slice of `records`
 /// unless the topic wants another time or codec.
 pub fn check_produced(records: &Bytes, rules: &BatchRules<'_>) -> Result<Batch, BatchRefusal> {
@@ -141,7 +172,7 @@ fn only_batch(records: &Bytes, api_version: i16) -> Result<Batch, BatchRefusal> 
     if magic != MAGIC_V2 {
         return Err(BatchRefusal::invalid("the batch is older than format v2"));
     }
-    let attributes = records.get(22).copied().unwrap_or_default();
+    let attributes = records.get(ATTRIBUTES_AT).copied().unwrap_or_default();
     if api_version < FIRST_PRODUCE_WITH_ZSTD && Codec::of_id(attributes & 7) == Some(Codec::Zstd) {
         let code = ErrorCode::UnsupportedCompressionType;
         return Err(BatchRefusal::new(code, "zstd before version 7"));
@@ -157,17 +188,17 @@ fn only_batch(records: &Bytes, api_version: i16) -> Result<Batch, BatchRefusal> 
 }
 
 /// Size and format of the batch at the start of `bytes`; None if they end before it does.
-fn next_batch(bytes: &[u8]) -> Result<Option<(usize, i8)>, BatchRefusal> {
+fn next_batch(bytes: &[u8]) -> Result<Option<(usize, i8)>, NotABatch> {
     let Some((_, after_offset)) = bytes.split_at_checked(8) else { return Ok(None) };
     let Some(length) = after_offset.first_chunk::<4>() else { return Ok(None) };
     let length = i32::from_be_bytes(*length);
     if length < OLDEST_OVERHEAD_BYTES {
-        return Err(BatchRefusal::corrupt("the batch is shorter than any header"));
+        return Err(NotABatch::Length(length));
     }
     let Some(magic) = bytes.get(MAGIC_AT) else { return Ok(None) };
     let magic = *magic as i8;
     if !(0..=MAGIC_V2).contains(&magic) {
-        return Err(BatchRefusal::corrupt("there is no such batch format"));
+        return Err(NotABatch::Magic(magic));
     }
     let size_bytes = LOG_OVERHEAD_BYTES + length as usize;
     Ok((size_bytes <= bytes.len()).then_some((size_bytes, magic)))

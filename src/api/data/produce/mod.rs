@@ -4,8 +4,10 @@
 //! records), KIP-482 (9: flexible), KIP-951 (10: who leads now), KIP-890 (11, 12), KIP-516 (13: topic ids).
 //!
 //! Deviations from Apache Kafka: there is no transaction coordinator yet, so a transactional batch gets the error that
-//! Kafka gives while its coordinator cannot be reached (19, and clients try again); a partition that a request names
-//! twice is appended to twice, where Kafka drops the first batch without a word.
+//! Kafka gives while its coordinator cannot be reached (19, and clients try again); of the batches that a request has for
+//! one partition each is appended, where Kafka drops all but the last without a word. They have one answer, as in Kafka.
+
+mod repeats;
 
 use std::sync::Arc;
 
@@ -23,7 +25,9 @@ use crate::shell::drivers::partitions::Partition;
 use crate::types::error_code::ErrorCode;
 use crate::types::offset::Offset;
 use crate::wire::batch::TimestampType;
-use crate::wire::batch_check::{BatchRefusal, BatchRules, TargetCompression, check_produced};
+use crate::wire::batch_check::{
+    BatchRefusal, BatchRules, TargetCompression, begins_in_transaction, check_produced,
+};
 use crate::wire::compression::Codec;
 use crate::wire::produce::{
     ProducePartition, ProducePartitionReply, ProduceReply, ProduceRequest, ProduceTopic,
@@ -35,10 +39,6 @@ const FIRST_WITH_LEADER: i16 = 10;
 /// Who may write to internal topics all the same: the tools of an administrator.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
 
-/// The low byte of a batch's attributes, and the bit of a transaction in it.
-const ATTRIBUTES_AT: usize = 22;
-const TRANSACTIONAL_BIT: u8 = 0x10;
-
 /// Answers a request.
 pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
     let request = match ProduceRequest::parse(call.version, body) {
@@ -48,16 +48,16 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
     let produce = Produce { ctx, call, request: &request };
     let mut reply = ProduceReply::default();
     let mut failed = false;
-    let is_refused =
-        request.transactional_id.is_none() && request.topics.iter().any(is_transactional);
+    let refused = refused_whole(&request);
     for topic in &request.topics {
         let mut partitions = SmallVec::with_capacity(topic.partitions.len());
         for partition in &topic.partitions {
-            let mut answer = if is_refused {
-                let code = ErrorCode::TransactionalIdAuthorizationFailed;
-                ProducePartitionReply::failed(partition.index, code)
-            } else {
-                produce.append(topic, partition)
+            let mut answer = match &refused {
+                Some((code, message)) => ProducePartitionReply {
+                    error_message: message.clone(),
+                    ..ProducePartitionReply::failed(partition.index, *code)
+                },
+                None => produce.append(topic, partition),
             };
             failed |= answer.error != ErrorCode::None;
             if call.version >= FIRST_WITH_LEADER && answer.error == ErrorCode::NotLeaderOrFollower {
@@ -68,6 +68,7 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         let (name, id) = (topic.name.clone(), topic.id);
         reply.topics.push(ProduceTopicReply { name, id, partitions });
     }
+    repeats::merge(&mut reply);
     match request.acks {
         // Nobody reads an answer; a producer learns of a failure by losing the connection.
         0 if failed => refuse(call.peer, &"producing without an answer failed"),
@@ -76,14 +77,24 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
     }
 }
 
-/// Whether any batch of a topic belongs to a transaction.
-fn is_transactional(topic: &ProduceTopic) -> bool {
-    topic.partitions.iter().any(of_transaction)
+/// Why no partition of a request is looked at, if so. Kafka asks each batch, in turn, whether it belongs to a transaction,
+/// until one does; what does not even begin like a batch fails them all.
+fn refused_whole(request: &ProduceRequest) -> Option<(ErrorCode, Option<String>)> {
+    for partition in request.topics.iter().flat_map(|topic| &topic.partitions) {
+        let Some(records) = &partition.records else { continue };
+        match begins_in_transaction(records) {
+            Ok(false) => {}
+            Ok(true) if request.transactional_id.is_some() => return None,
+            Ok(true) => return Some((ErrorCode::TransactionalIdAuthorizationFailed, None)),
+            Err(why) => return Some((ErrorCode::CorruptMessage, Some(why.to_string()))),
+        }
+    }
+    None
 }
 
 fn of_transaction(partition: &ProducePartition) -> bool {
-    let attributes = partition.records.as_ref().and_then(|records| records.get(ATTRIBUTES_AT));
-    attributes.is_some_and(|attributes| attributes & TRANSACTIONAL_BIT != 0)
+    let records = partition.records.as_deref().unwrap_or_default();
+    begins_in_transaction(records) == Ok(true)
 }
 
 struct Produce<'a> {

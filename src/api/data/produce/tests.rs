@@ -64,6 +64,66 @@ fn one_request_appends_to_several_topics() {
     }
 }
 
+/// Kafka's maps keep one of them: it answers once, and says of the batches before the last nothing at all.
+#[test]
+fn batches_of_one_partition_are_all_appended_and_have_one_answer() {
+    let node = Node::with(&[("a", 2, &[]), ("b", 1, &[])]);
+    let good = record().build();
+    let twice: &[(&'static str, &[i32])] = &[("a", &[1, 0, 1]), ("b", &[0]), ("a", &[0, 9])];
+    let response = read(8, ask(&node, 8, &request(-1, twice, &good)));
+    let named: Vec<_> = response.responses.iter().map(|topic| topic.name.as_str()).collect();
+    assert_eq!(named, ["a", "b"]);
+    let indexes: Vec<_> =
+        response.responses[0].partition_responses.iter().map(|it| it.index).collect();
+    assert_eq!(indexes, [1, 0, 9]);
+    assert_eq!(results(&response), [(0, 1), (0, 1), (3, -1), (0, 0)]);
+
+    let many = [8, 7, 6, 5, 4, 3, 2, 0, 1, 0];
+    let response = read(8, ask(&node, 8, &request(-1, &[("a", &many)], &good)));
+    assert_eq!(results(&response).len(), 9);
+    assert_eq!(results(&response)[7..], [(0, 3), (0, 2)]);
+
+    // A failure is told, whichever of them failed.
+    for damaged in [0, 1] {
+        let mut request = request(-1, &[("b", &[0, 0])], &good);
+        let batch = BatchBuilder::new(Offset(7)).record(Timestamp(5), None, None).build();
+        request.topic_data[0].partition_data[damaged].records = Some(batch);
+        let response = read(8, ask(&node, 8, &request));
+        assert_eq!(results(&response), [(ErrorCode::InvalidRecord.code(), -1)], "{damaged}");
+    }
+    let response = read(8, ask(&node, 8, &request(-1, &[("b", &[0])], &good)));
+    assert_eq!(results(&response), [(0, 3)], "the good ones of before are there");
+}
+
+/// Kafka cannot tell whether such a batch is of a transaction, and gives up on the request.
+#[test]
+fn what_does_not_begin_like_a_batch_fails_the_request_in_kafkas_words() {
+    let node = Node::with(&[("a", 2, &[])]);
+    let good = record().build();
+    let magic = |magic: u8| {
+        let mut batch = good.to_vec();
+        batch[16] = magic;
+        Bytes::from(batch)
+    };
+    for (batch, words) in [
+        (magic(3), "Invalid magic found in record: 3"),
+        (magic(0xff), "Invalid magic found in record: -1"),
+        (
+            Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 13]),
+            "Record size 13 is less than the minimum record overhead (14)",
+        ),
+    ] {
+        let mut request = request(-1, &[("a", &[0, 1, 9])], &good);
+        request.topic_data[0].partition_data[1].records = Some(batch);
+        let response = read(8, ask(&node, 8, &request));
+        assert_eq!(results(&response), [(ErrorCode::CorruptMessage.code(), -1); 3]);
+        let answers = &response.responses[0].partition_responses;
+        assert!(answers.iter().all(|it| it.error_message.as_deref() == Some(words)), "{answers:?}");
+    }
+    let response = read(8, ask(&node, 8, &request(-1, &[("a", &[0])], &good)));
+    assert_eq!(results(&response), [(0, 0)], "nothing was appended");
+}
+
 #[test]
 fn without_acks_there_is_no_answer_and_a_failure_ends_the_connection() {
     let node = Node::with(&[("a", 1, &[])]);

@@ -325,10 +325,9 @@ pub fn check_broker(
     };
     config.with_dynamic(default, broker).map_err(none)?;
     let fixed = layers.fixed;
-    check_threads(
-        layers,
-        &BrokerLayers { dynamic_broker: broker, dynamic_default: default, fixed },
-    )?;
+    let merged = BrokerLayers { dynamic_broker: broker, dynamic_default: default, fixed };
+    check_connections(layers, &merged)?;
+    check_threads(layers, &merged)?;
     check_allowed(own_layer(resource, layers), new)
 }
 
@@ -356,13 +355,40 @@ fn check_threads(layers: &BrokerLayers<'_>, merged: &BrokerLayers<'_>) -> Result
         } else {
             continue;
         };
-        return Err(AlterRefusal::request(format!(
-            "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count \
-             update validation failed for {key}={new}, {limit} for configuration Invalid dynamic \
-             configuration"
+        return Err(invalid_dynamic(&format!(
+            "Dynamic thread count update validation failed for {key}={new}, {limit}"
         )));
     }
     Ok(())
+}
+
+/// Nobody could connect any more, and so nobody could take it back: a start may have such limits, a change may not.
+/// Kafka looks at both limits when either changes.
+fn check_connections(
+    layers: &BrokerLayers<'_>,
+    merged: &BrokerLayers<'_>,
+) -> Result<(), AlterRefusal> {
+    const LIMITS: [&str; 2] = ["max.connections", "max.connection.creation.rate"];
+    let number = |layers: &BrokerLayers<'_>, key: &str| {
+        layers.value(key).and_then(|text| text.trim().parse::<i64>().ok())
+    };
+    if LIMITS.iter().all(|key| number(layers, key) == number(merged, key)) {
+        return Ok(());
+    }
+    for key in LIMITS {
+        if let Some(limit @ ..=0) = number(merged, key) {
+            return Err(invalid_dynamic(&format!("Invalid {key} {limit}")));
+        }
+    }
+    Ok(())
+}
+
+/// What a part of Kafka's broker refuses, in the words of two exceptions around its own.
+fn invalid_dynamic(why: &str) -> AlterRefusal {
+    AlterRefusal::request(format!(
+        "Invalid value org.apache.kafka.common.config.ConfigException: {why} for configuration \
+         Invalid dynamic configuration"
+    ))
 }
 
 /// Refuses what this version cannot change while it runs, and what names code.

@@ -217,6 +217,36 @@ fn the_whole_configuration_must_stay_right() {
     assert_eq!(check_broker_changes(Resource::ClusterDefault, &config, &layers, &zero), Ok(()));
 }
 
+/// A start may have these limits, since whoever sets them so has the file in hand.
+#[test]
+fn a_change_does_not_shut_everyone_out() {
+    let words = |key: &str, limit: &str| {
+        let why = format!("Invalid {key} {limit}");
+        let exception = "org.apache.kafka.common.config.ConfigException";
+        format!("Invalid value {exception}: {why} for configuration Invalid dynamic configuration")
+    };
+    for key in ["max.connections", "max.connection.creation.rate"] {
+        for resource in [Resource::Broker, Resource::ClusterDefault] {
+            let answer = refusal(at_broker(resource, &[change(key, SET, "0")]));
+            assert_eq!(answer, (42, words(key, "0")));
+            assert_eq!(at_broker(resource, &[change(key, SET, "1")]), Ok(()));
+        }
+    }
+    // What the file says is not looked at until one of the two changes.
+    let file = [("max.connections", "0")];
+    let mut fixed = node().explicit;
+    fixed.extend(texts(&file));
+    let (config, none) = (BrokerConfig::new(&fixed).unwrap(), Texts::new());
+    let layers = BrokerLayers { dynamic_broker: &none, dynamic_default: &none, fixed: &fixed };
+    let check = |key: &str| {
+        check_broker_changes(Resource::Broker, &config, &layers, &[change(key, SET, "9")])
+    };
+    assert_eq!(check("log.cleaner.io.buffer.load.factor"), Ok(()));
+    assert_eq!(check("max.connections"), Ok(()));
+    let rate = refusal(check("max.connection.creation.rate"));
+    assert_eq!(rate, (42, words("max.connections", "0")));
+}
+
 #[test]
 fn keys_of_one_broker_need_its_id() {
     for key in ["listeners", "sasl.jaas.config", "listener.name.plaintext.ssl.protocol"] {
