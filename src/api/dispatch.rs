@@ -42,7 +42,7 @@ pub fn dispatch(ctx: &Arc<Ctx>, origin: &Origin, now: Now, frame: Bytes) -> Answ
         let what = format_args!("{} version {} is not served", row.name, call.version);
         return refuse(call.peer, &what);
     }
-    if !guard::OWN_CODECS.contains(&call.api_key)
+    if !guard::has_own_codec(call.api_key, call.version)
         && let Err(error) = guard::check(call.api_key, call.version, &body)
     {
         return refuse(call.peer, &format_args!("{} {}: {error}", row.name, call.version));

@@ -22,8 +22,11 @@ pub use self::table::SHAPES;
 use super::fields::{Malformed, REQUEST_MAX_ELEMENTS, TEXT_MAX_BYTES};
 use super::varint;
 
-/// The APIs whose requests never meet the crate: Produce and Fetch.
-pub const OWN_CODECS: [i16; 2] = [0, 1];
+/// Whether requests never meet the crate: those of Produce and Fetch, and those in which OffsetCommit and OffsetFetch
+/// name topics by their id.
+pub const fn has_own_codec(api_key: i16, version: i16) -> bool {
+    matches!((api_key, version), (0 | 1, _) | (8 | 9, 10))
+}
 
 /// What the crate keeps of an unknown tagged field is a node of a tree, which is as large as a few of the
 /// largest elements.

@@ -10,6 +10,7 @@ use super::shape::{Field, Kind, NEVER, Shape, fields, first, kind, nullable, sha
 pub const SHAPES: &[Shape] = &[
     shape!(2 ListOffsets 1-11 flexible 6: i32, i8@2, [{text, [{i32, i32@4, i64}]}], i32@10),
     shape!(3 Metadata 0-13 flexible 9: [{uuid@10, text?10}]?1, i8@4, i8@8-10, i8@8),
+    // Version 10 of the next two names topics by their id, and is read by `wire::messages`.
     shape!(8 OffsetCommit 2-9 flexible 8:
         text, i32, text, text?@7, i64@2-4, [{text@2-9, [{i32, i64, i32@6, text?}]}]),
     shape!(9 OffsetFetch 1-9 flexible 6:

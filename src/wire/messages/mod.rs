@@ -2,9 +2,13 @@
 //!
 //! The crate was generated from Kafka 4.1. Since then ListOffsets 11 and DescribeLogDirs 5 came; their
 //! requests look as in the version before, and so does ListOffsets' answer. DescribeLogDirs' answer has a
-//! field more, which is written here. Requests must have passed [`super::guard`].
+//! field more, which is written here. OffsetCommit 10 and OffsetFetch 10 speak of topics by their id: requests and
+//! answers of these versions have codecs of their own, which trust nothing. All other requests must have passed
+//! [`super::guard`].
 
 pub mod describe_log_dirs;
+pub mod offset_commit;
+pub mod offset_fetch;
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::{Encodable as _, Request};

@@ -4,14 +4,23 @@ use kafka_protocol::messages::describe_log_dirs_response::{
 use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
 };
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+};
 use kafka_protocol::messages::{
-    DescribeLogDirsRequest, DescribeLogDirsResponse, ListOffsetsRequest, ListOffsetsResponse,
-    TopicName,
+    DescribeLogDirsRequest, DescribeLogDirsResponse, GroupId, ListOffsetsRequest,
+    ListOffsetsResponse, OffsetCommitResponse, OffsetFetchResponse, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
 
 use super::*;
+use crate::wire::fields::Malformed;
 use crate::wire::guard;
+use crate::wire::reply::{Chunk, Reply};
 
 fn bytes(hex: &str) -> Bytes {
     let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
@@ -115,4 +124,108 @@ fn other_versions_are_the_crates_own() {
     for (api_key, version) in [(2, 10), (35, 4), (3, 13), (11, 5)] {
         assert_eq!(crate_version(api_key, version), version);
     }
+}
+
+#[test]
+fn offset_commit_10_names_topics_by_their_id() {
+    let body = bytes(
+        "026700000003026d026902000000000000000100000000000000020300000001000000000000002a0000000502\
+         780000000002000000000000002bffffffff00000000",
+    );
+    let request = offset_commit::decode(body.clone()).unwrap();
+    let (group, member) = (&**request.group_id, &*request.member_id);
+    assert_eq!((group, request.generation_id_or_member_epoch, member), ("g", 3, "m"));
+    assert_eq!(request.group_instance_id.as_deref(), Some("i"));
+    let topic = &request.topics[0];
+    let id = Uuid::from_u64_pair(1, 2);
+    assert_eq!((topic.topic_id, topic.name.as_str(), request.topics.len()), (id, "", 1));
+    let partitions = topic.partitions.iter().map(|it| {
+        let metadata = it.committed_metadata.as_deref();
+        (it.partition_index, it.committed_offset, it.committed_leader_epoch, metadata)
+    });
+    assert_eq!(partitions.collect::<Vec<_>>(), [(1, 42, 5, Some("x")), (2, 43, -1, None)]);
+    assert_eq!(request.retention_time_ms, -1);
+    for length in 0..body.len() {
+        assert!(offset_commit::decode(body.slice(..length)).is_err(), "{length}");
+    }
+
+    let partition = |index, code| {
+        OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code)
+    };
+    let topic = OffsetCommitResponseTopic::default()
+        .with_topic_id(id)
+        .with_partitions(vec![partition(1, 0), partition(2, 12)]);
+    let answer = OffsetCommitResponse::default().with_throttle_time_ms(7).with_topics(vec![topic]);
+    let expected = "000000070200000000000000010000000000000002030000000100000000000002000c000000";
+    assert_eq!(framed(&offset_commit::encode(9, &answer)), bytes(expected));
+}
+
+#[test]
+fn offset_fetch_10_names_topics_by_their_id() {
+    let body = bytes(
+        "030267026d0000000302000000000000000100000000000000020300000001000000020000026800ffffffff00\
+         000100",
+    );
+    let request = offset_fetch::decode(body.clone()).unwrap();
+    assert!(request.require_stable);
+    let [g, h] = &request.groups[..] else { panic!("{request:?}") };
+    assert_eq!((g.group_id.as_str(), g.member_id.as_deref(), g.member_epoch), ("g", Some("m"), 3));
+    assert_eq!((h.group_id.as_str(), h.member_id.as_deref(), h.member_epoch), ("h", None, -1));
+    assert_eq!(h.topics, None);
+    let id = Uuid::from_u64_pair(1, 2);
+    let topics = g.topics.as_ref().unwrap();
+    assert_eq!((topics.len(), topics[0].topic_id, topics[0].name.as_str()), (1, id, ""));
+    assert_eq!(topics[0].partition_indexes, [1, 2]);
+    for length in 0..body.len() {
+        assert!(offset_fetch::decode(body.slice(..length)).is_err(), "{length}");
+    }
+
+    let partition = |index, offset, epoch, metadata, code| {
+        OffsetFetchResponsePartitions::default()
+            .with_partition_index(index)
+            .with_committed_offset(offset)
+            .with_committed_leader_epoch(epoch)
+            .with_metadata(Some(StrBytes::from_static_str(metadata)))
+            .with_error_code(code)
+    };
+    let topic = OffsetFetchResponseTopics::default()
+        .with_topic_id(id)
+        .with_partitions(vec![partition(1, 42, 5, "x", 0), partition(2, -1, -1, "", 88)]);
+    let group = |id| OffsetFetchResponseGroup::default().with_group_id(GroupId(id));
+    let groups = vec![
+        group(StrBytes::from_static_str("g")).with_topics(vec![topic]),
+        group(StrBytes::from_static_str("h")).with_error_code(16),
+    ];
+    let answer = OffsetFetchResponse::default().with_throttle_time_ms(7).with_groups(groups);
+    let expected = "0000000703026702000000000000000100000000000000020300000001000000000000002a000000\
+                    05027800000000000002ffffffffffffffffffffffff010058000000000002680100100000";
+    assert_eq!(framed(&offset_fetch::encode(9, &answer)), bytes(expected));
+}
+
+/// No count and no length makes these codecs take more than the bytes can hold.
+#[test]
+fn offsets_by_topic_id_are_never_taken_on_trust() {
+    let check = |body: &str, expected| {
+        assert_eq!(offset_commit::decode(bytes(body)).err(), Some(expected), "{body}");
+    };
+    let request = "0267ffffffff0100";
+    check(&format!("{request}ffffffff07"), Malformed::Elements);
+    check(&format!("{request}00"), Malformed::Null);
+    check(&format!("{request}0200000000000000010000000000000002ffffffff07"), Malformed::Elements);
+    let check = |body: &str, expected| {
+        assert_eq!(offset_fetch::decode(bytes(body)).err(), Some(expected), "{body}");
+    };
+    check("ffffffff07", Malformed::Elements);
+    let group = "02026700ffffffff";
+    check(&format!("{group}ffffffff07"), Malformed::Elements);
+    check(&format!("{group}0200000000000000010000000000000002ffffffff07"), Malformed::Elements);
+}
+
+/// The body of an answer to request number 9.
+fn framed(reply: &Reply) -> Bytes {
+    let [Chunk::Bytes(frame)] = &reply.chunks[..] else { panic!("in pieces") };
+    let length = i32::from_be_bytes(*frame.first_chunk().unwrap());
+    assert_eq!(length as usize, frame.len() - 4);
+    assert_eq!(frame[4..9], [0, 0, 0, 9, 0]);
+    frame.slice(9..)
 }
