@@ -140,6 +140,11 @@ impl Reader {
         Ok(Some(count))
     }
 
+    /// Whether it reads the flexible form.
+    pub const fn is_flexible(&self) -> bool {
+        self.flexible
+    }
+
     /// How many bytes are left.
     pub fn left_bytes(&self) -> usize {
         self.left.len()
@@ -170,7 +175,8 @@ impl Reader {
         Ok(())
     }
 
-    fn unsigned(&mut self) -> Result<u32, Malformed> {
+    /// An unsigned varint.
+    pub fn unsigned(&mut self) -> Result<u32, Malformed> {
         let mut bytes = &self.left[..];
         let value = varint::take_unsigned(&mut bytes).ok_or(Malformed::Cut)?;
         let taken = self.left.len() - bytes.len();

@@ -7,6 +7,7 @@ pub mod batch;
 pub mod batch_builder;
 pub mod batch_check;
 pub mod compression;
+pub mod coordinator_records;
 pub mod fetch_reply;
 pub mod fetch_request;
 pub mod fields;

@@ -28,7 +28,7 @@ pub use self::configs::{
     ConfigRecord, FeatureLevelRecord, ProducerIdsRecord, ZkMigrationStateRecord,
 };
 pub use self::controllers::{RegisterControllerRecord, UnregisterControllerRecord};
-use self::notation::Field;
+use self::notation::{Field, RecordWriter};
 pub use self::quotas::ClientQuotaRecord;
 pub use self::security::{
     AccessControlEntryRecord, DelegationTokenRecord, RemoveAccessControlEntryRecord,
@@ -130,7 +130,7 @@ macro_rules! metadata_records {
                 }
             }
 
-            fn put_body(&self, version: i16, out: &mut Vec<u8>) {
+            fn put_body(&self, version: i16, out: &mut RecordWriter) {
                 match self { $( Self::$name(record) => record.put(version, out), )* }
             }
         }
@@ -248,12 +248,12 @@ impl MetadataRecord {
     }
 
     fn encode_version(&self, version: i16) -> Bytes {
-        let mut out = Vec::with_capacity(64);
-        varint::put_unsigned(&mut out, FRAME_VERSION);
-        varint::put_unsigned(&mut out, self.record_type());
-        varint::put_unsigned(&mut out, version as u32);
+        let mut out = RecordWriter::new(true);
+        out.unsigned(FRAME_VERSION);
+        out.unsigned(self.record_type());
+        out.unsigned(version as u32);
         self.put_body(version, &mut out);
-        out.into()
+        out.finish()
     }
 }
 

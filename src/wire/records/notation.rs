@@ -1,30 +1,101 @@
 //! The notation in which records are declared: a struct with, for each field, the version that brought it, its
 //! type, and its default where that is not the type's own; then the tagged fields in the order of their tags.
+//! `3+` is a field since version 3, `1-1` one of version 1 alone.
 //!
-//! All metadata records are flexible (KIP-482): lengths and counts are unsigned varints plus one, zero is null, and
-//! tagged fields are written only where they differ from their default. A field that the version does not have is
-//! not written and reads as its default; tags that are not declared are stepped over.
+//! In the flexible form (KIP-482) lengths and counts are unsigned varints plus one, zero is null, and tagged fields are
+//! written only where they differ from their default. In the old form lengths of texts are 16 bits, those of bytes and
+//! arrays 32 bits, −1 is null, and there are no tagged fields. Metadata records are all flexible; of the coordinators'
+//! records the keys are not, nor are the older values: whoever reads or writes one says which form it has.
+//!
+//! A field that the version does not have is not written and reads as its default; tags that are not declared are
+//! stepped over.
 
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::wire::fields::{Malformed, Reader};
+use crate::wire::fields::{Malformed, Reader, TEXT_MAX_BYTES};
 use crate::wire::varint;
+
+/// What records are appended to.
+#[derive(Debug)]
+pub struct RecordWriter {
+    bytes: Vec<u8>,
+    flexible: bool,
+}
+
+impl RecordWriter {
+    /// Starts a record in the flexible form or the old one.
+    pub fn new(flexible: bool) -> Self {
+        Self { bytes: Vec::with_capacity(64), flexible }
+    }
+
+    /// Appends bytes as they are.
+    pub fn slice(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends an unsigned varint.
+    pub fn unsigned(&mut self, value: u32) {
+        varint::put_unsigned(&mut self.bytes, value);
+    }
+
+    /// All that was appended.
+    pub fn finish(self) -> Bytes {
+        self.bytes.into()
+    }
+
+    /// The length of bytes or the count of an array, None for null.
+    fn long_length(&mut self, length: Option<usize>) {
+        if self.flexible {
+            self.compact_length(length);
+        } else {
+            let length = length.map_or(-1, |length| length as i32);
+            self.slice(&length.to_be_bytes());
+        }
+    }
+
+    /// A text with its length. One that is longer than any that Kafka reads is cut; none comes so far, because all
+    /// texts come from requests, where the same limit holds.
+    fn nullable_text(&mut self, text: Option<&str>) {
+        let text = text
+            .map(|text| text.get(..text.floor_char_boundary(TEXT_MAX_BYTES)).unwrap_or_default());
+        let length = text.map(str::len);
+        if self.flexible {
+            self.compact_length(length);
+        } else {
+            let length = length.map_or(-1, |length| length as i16);
+            self.slice(&length.to_be_bytes());
+        }
+        self.slice(text.unwrap_or_default().as_bytes());
+    }
+
+    /// Lengths of the flexible form are one more than they mean; zero is null.
+    fn compact_length(&mut self, length: Option<usize>) {
+        self.unsigned(length.map_or(0, |length| length as u32 + 1));
+    }
+}
 
 /// What a record's fields can be.
 pub trait Field: Sized {
     /// The fewest bytes it takes: a count of such elements is compared with the bytes that are left.
-    const MIN_BYTES: usize;
+    fn min_bytes(flexible: bool) -> usize;
 
     /// Appends it.
-    fn put(&self, version: i16, out: &mut Vec<u8>);
+    fn put(&self, version: i16, out: &mut RecordWriter);
 
     /// Takes it off the front.
     fn take(from: &mut Reader, version: i16) -> Result<Self, Malformed>;
 }
 
-/// Fields with a length in front, which can say null.
+/// Fields with something in front that can say null: a length, or a structure's presence. Kafka writes the presence as
+/// an unsigned varint in tagged fields, which is where our structures are null, and as −1 or 1 elsewhere.
 pub trait Nullable: Field {
+    /// The fewest bytes it takes: those of null.
+    fn nullable_min_bytes(flexible: bool) -> usize;
+
+    /// Appends it, or the null in its place.
+    fn put_nullable(value: Option<&Self>, version: i16, out: &mut RecordWriter);
+
     /// Takes it off the front, or the null in its place.
     fn take_nullable(from: &mut Reader, version: i16) -> Result<Option<Self>, Malformed>;
 }
@@ -39,10 +110,12 @@ pub trait Tagged {
 macro_rules! numbers {
     ($( $kind:ident )*) => { $(
         impl Field for $kind {
-            const MIN_BYTES: usize = size_of::<$kind>();
+            fn min_bytes(_flexible: bool) -> usize {
+                size_of::<$kind>()
+            }
 
-            fn put(&self, _version: i16, out: &mut Vec<u8>) {
-                out.extend_from_slice(&self.to_be_bytes());
+            fn put(&self, _version: i16, out: &mut RecordWriter) {
+                out.slice(&self.to_be_bytes());
             }
 
             fn take(from: &mut Reader, _version: i16) -> Result<Self, Malformed> {
@@ -55,10 +128,12 @@ macro_rules! numbers {
 numbers! { i8 i16 u16 i32 i64 f64 }
 
 impl Field for bool {
-    const MIN_BYTES: usize = 1;
+    fn min_bytes(_flexible: bool) -> usize {
+        1
+    }
 
-    fn put(&self, _version: i16, out: &mut Vec<u8>) {
-        out.push(u8::from(*self));
+    fn put(&self, _version: i16, out: &mut RecordWriter) {
+        out.slice(&[u8::from(*self)]);
     }
 
     fn take(from: &mut Reader, _version: i16) -> Result<Self, Malformed> {
@@ -67,10 +142,12 @@ impl Field for bool {
 }
 
 impl Field for Uuid {
-    const MIN_BYTES: usize = 16;
+    fn min_bytes(_flexible: bool) -> usize {
+        16
+    }
 
-    fn put(&self, _version: i16, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.as_bytes());
+    fn put(&self, _version: i16, out: &mut RecordWriter) {
+        out.slice(self.as_bytes());
     }
 
     fn take(from: &mut Reader, _version: i16) -> Result<Self, Malformed> {
@@ -79,11 +156,12 @@ impl Field for Uuid {
 }
 
 impl Field for String {
-    const MIN_BYTES: usize = 1;
+    fn min_bytes(flexible: bool) -> usize {
+        Self::nullable_min_bytes(flexible)
+    }
 
-    fn put(&self, _version: i16, out: &mut Vec<u8>) {
-        put_length(out, self.len());
-        out.extend_from_slice(self.as_bytes());
+    fn put(&self, version: i16, out: &mut RecordWriter) {
+        Self::put_nullable(Some(self), version, out);
     }
 
     fn take(from: &mut Reader, version: i16) -> Result<Self, Malformed> {
@@ -92,17 +170,26 @@ impl Field for String {
 }
 
 impl Nullable for String {
+    fn nullable_min_bytes(flexible: bool) -> usize {
+        if flexible { 1 } else { size_of::<i16>() }
+    }
+
+    fn put_nullable(value: Option<&Self>, _version: i16, out: &mut RecordWriter) {
+        out.nullable_text(value.map(Self::as_str));
+    }
+
     fn take_nullable(from: &mut Reader, _version: i16) -> Result<Option<Self>, Malformed> {
         Ok(from.nullable_text()?.map(|text| text.as_str().to_owned()))
     }
 }
 
 impl Field for Bytes {
-    const MIN_BYTES: usize = 1;
+    fn min_bytes(flexible: bool) -> usize {
+        Self::nullable_min_bytes(flexible)
+    }
 
-    fn put(&self, _version: i16, out: &mut Vec<u8>) {
-        put_length(out, self.len());
-        out.extend_from_slice(self);
+    fn put(&self, version: i16, out: &mut RecordWriter) {
+        Self::put_nullable(Some(self), version, out);
     }
 
     fn take(from: &mut Reader, version: i16) -> Result<Self, Malformed> {
@@ -111,6 +198,15 @@ impl Field for Bytes {
 }
 
 impl Nullable for Bytes {
+    fn nullable_min_bytes(flexible: bool) -> usize {
+        if flexible { 1 } else { size_of::<i32>() }
+    }
+
+    fn put_nullable(value: Option<&Self>, _version: i16, out: &mut RecordWriter) {
+        out.long_length(value.map(Self::len));
+        out.slice(value.map(AsRef::as_ref).unwrap_or_default());
+    }
+
     /// A copy, because a slice would keep the whole batch.
     fn take_nullable(from: &mut Reader, _version: i16) -> Result<Option<Self>, Malformed> {
         Ok(from.nullable_bytes()?.map(|bytes| Self::copy_from_slice(&bytes)))
@@ -118,13 +214,12 @@ impl Nullable for Bytes {
 }
 
 impl<T: Field> Field for Vec<T> {
-    const MIN_BYTES: usize = 1;
+    fn min_bytes(flexible: bool) -> usize {
+        Self::nullable_min_bytes(flexible)
+    }
 
-    fn put(&self, version: i16, out: &mut Vec<u8>) {
-        put_length(out, self.len());
-        for element in self {
-            element.put(version, out);
-        }
+    fn put(&self, version: i16, out: &mut RecordWriter) {
+        Self::put_nullable(Some(self), version, out);
     }
 
     fn take(from: &mut Reader, version: i16) -> Result<Self, Malformed> {
@@ -133,20 +228,31 @@ impl<T: Field> Field for Vec<T> {
 }
 
 impl<T: Field> Nullable for Vec<T> {
+    fn nullable_min_bytes(flexible: bool) -> usize {
+        if flexible { 1 } else { size_of::<i32>() }
+    }
+
+    fn put_nullable(value: Option<&Self>, version: i16, out: &mut RecordWriter) {
+        out.long_length(value.map(Self::len));
+        for element in value.into_iter().flatten() {
+            element.put(version, out);
+        }
+    }
+
     fn take_nullable(from: &mut Reader, version: i16) -> Result<Option<Self>, Malformed> {
-        let Some(count) = from.nullable_count(T::MIN_BYTES)? else { return Ok(None) };
+        let element_min_bytes = T::min_bytes(from.is_flexible());
+        let Some(count) = from.nullable_count(element_min_bytes)? else { return Ok(None) };
         (0..count).map(|_| T::take(from, version)).collect::<Result<_, _>>().map(Some)
     }
 }
 
 impl<T: Nullable> Field for Option<T> {
-    const MIN_BYTES: usize = 1;
+    fn min_bytes(flexible: bool) -> usize {
+        T::nullable_min_bytes(flexible)
+    }
 
-    fn put(&self, version: i16, out: &mut Vec<u8>) {
-        match self {
-            Some(value) => value.put(version, out),
-            None => out.push(0),
-        }
+    fn put(&self, version: i16, out: &mut RecordWriter) {
+        T::put_nullable(self.as_ref(), version, out);
     }
 
     fn take(from: &mut Reader, version: i16) -> Result<Self, Malformed> {
@@ -154,9 +260,17 @@ impl<T: Nullable> Field for Option<T> {
     }
 }
 
-/// Lengths and counts are one more than they mean: zero is null.
-fn put_length(out: &mut Vec<u8>, length: usize) {
-    varint::put_unsigned(out, length as u32 + 1);
+/// Takes a structure that may be null: a number says whether it is there.
+pub fn take_present<T: Field>(from: &mut Reader, version: i16) -> Result<Option<T>, Malformed> {
+    if from.unsigned()? == 0 { Ok(None) } else { T::take(from, version).map(Some) }
+}
+
+/// Appends a structure that may be null.
+pub fn put_present<T: Field>(value: Option<&T>, version: i16, out: &mut RecordWriter) {
+    out.unsigned(u32::from(value.is_some()));
+    if let Some(value) = value {
+        value.put(version, out);
+    }
 }
 
 /// The tagged fields of a struct while they are written.
@@ -177,20 +291,22 @@ impl TaggedFields {
         (value, default): (&T, &T),
     ) -> Self {
         if version >= since && value != default {
-            let mut field = Vec::new();
+            let mut field = RecordWriter { bytes: Vec::new(), flexible: true };
             value.put(version, &mut field);
             self.count += 1;
             varint::put_unsigned(&mut self.bytes, tag);
-            varint::put_unsigned(&mut self.bytes, field.len() as u32);
-            self.bytes.append(&mut field);
+            varint::put_unsigned(&mut self.bytes, field.bytes.len() as u32);
+            self.bytes.append(&mut field.bytes);
         }
         self
     }
 
-    /// Appends them all.
-    pub fn put(self, out: &mut Vec<u8>) {
-        varint::put_unsigned(out, self.count);
-        out.extend_from_slice(&self.bytes);
+    /// Appends them all; in the old form there are none.
+    pub fn put(self, out: &mut RecordWriter) {
+        if out.flexible {
+            out.unsigned(self.count);
+            out.slice(&self.bytes);
+        }
     }
 }
 
@@ -198,11 +314,17 @@ impl TaggedFields {
 macro_rules! structure {
     (@default) => { Default::default() };
     (@default $default:expr) => { $default };
+    (@has $version:ident $since:literal) => { $version >= $since };
+    (@has $version:ident $since:literal $until:literal) => {
+        ($since..=$until).contains(&$version)
+    };
+    (@always $since:literal) => { $since == 0 };
+    (@always $since:literal $until:literal) => { false };
     (
         $(#[$doc:meta])*
         $name:ident {
             $( $(#[$field_doc:meta])*
-               $since:literal + $field:ident : $kind:ty $(= $default:expr)? ; )*
+               $since:literal $(- $until:literal)? $(+)? $field:ident : $kind:ty $(= $default:expr)? ; )*
         }
         $( tagged {
             $( $(#[$tagged_doc:meta])*
@@ -229,15 +351,23 @@ macro_rules! structure {
         }
 
         impl $crate::wire::records::notation::Field for $name {
-            const MIN_BYTES: usize = 1 $( + if $since == 0 {
-                <$kind as $crate::wire::records::notation::Field>::MIN_BYTES
-            } else {
-                0
-            } )*;
+            fn min_bytes(flexible: bool) -> usize {
+                usize::from(flexible) $( + if $crate::wire::records::notation::structure!(
+                    @always $since $($until)?
+                ) {
+                    <$kind as $crate::wire::records::notation::Field>::min_bytes(flexible)
+                } else {
+                    0
+                } )*
+            }
 
-            fn put(&self, version: i16, out: &mut Vec<u8>) {
+            fn put(&self, version: i16, out: &mut $crate::wire::records::notation::RecordWriter) {
                 let _ = version;
-                $( if version >= $since { self.$field.put(version, out); } )*
+                $( if $crate::wire::records::notation::structure!(
+                    @has version $since $($until)?
+                ) {
+                    self.$field.put(version, out);
+                } )*
                 $crate::wire::records::notation::TaggedFields::default()
                     $($( .with($tag, $tagged_since, version, (
                         &self.$tagged,
@@ -251,7 +381,9 @@ macro_rules! structure {
                 version: i16,
             ) -> Result<Self, $crate::wire::fields::Malformed> {
                 let mut value = Self {
-                    $( $field: if version >= $since {
+                    $( $field: if $crate::wire::records::notation::structure!(
+                    @has version $since $($until)?
+                ) {
                         $crate::wire::records::notation::Field::take(from, version)?
                     } else {
                         $crate::wire::records::notation::structure!(@default $($default)?)
@@ -266,6 +398,50 @@ macro_rules! structure {
                     )
                 })?;
                 Ok(value)
+            }
+        }
+
+        impl $crate::wire::records::notation::Nullable for $name {
+            fn nullable_min_bytes(_flexible: bool) -> usize {
+                1
+            }
+
+            fn put_nullable(
+                value: Option<&Self>,
+                version: i16,
+                out: &mut $crate::wire::records::notation::RecordWriter,
+            ) {
+                $crate::wire::records::notation::put_present(value, version, out);
+            }
+
+            fn take_nullable(
+                from: &mut $crate::wire::fields::Reader,
+                version: i16,
+            ) -> Result<Option<Self>, $crate::wire::fields::Malformed> {
+                $crate::wire::records::notation::take_present(from, version)
+            }
+        }
+
+        #[cfg(test)]
+        impl $name {
+            /// A line for each field, as it is declared: name, type, versions, tag.
+            pub(in crate::wire) fn declared() -> Vec<String> {
+                vec![
+                    $( format!(
+                        concat!(
+                            stringify!($name), " ", stringify!($field), " {} ", $since, "{}"
+                        ),
+                        stringify!($kind),
+                        ["+" $(, concat!("-", $until))?].last().unwrap_or(&""),
+                    ), )*
+                    $($( format!(
+                        concat!(
+                            stringify!($name), " ", stringify!($tagged), " {} ",
+                            $tagged_since, "+ tag ", $tag
+                        ),
+                        stringify!($tagged_kind),
+                    ), )*)?
+                ]
             }
         }
 
@@ -297,4 +473,4 @@ macro_rules! structure {
         }
     };
 }
-pub(super) use structure;
+pub(in crate::wire) use structure;

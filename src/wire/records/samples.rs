@@ -3,13 +3,25 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
+/// Numbers from a seed.
+pub fn numbers(seed: u64) -> impl FnMut() -> u64 {
+    let mut state = seed;
+    move || {
+        // SplitMix64.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
 /// Can be drawn.
 pub trait Sample: Sized {
     /// A value made of numbers that `draw` gives.
     fn sample(draw: &mut dyn FnMut() -> u64) -> Self;
 }
 
-macro_rules! numbers {
+macro_rules! integers {
     ($( $kind:ident )*) => { $(
         impl Sample for $kind {
             fn sample(draw: &mut dyn FnMut() -> u64) -> Self {
@@ -19,7 +31,7 @@ macro_rules! numbers {
     )* };
 }
 
-numbers! { i8 i16 u16 i32 i64 }
+integers! { i8 i16 u16 i32 i64 }
 
 impl Sample for f64 {
     fn sample(draw: &mut dyn FnMut() -> u64) -> Self {

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use super::samples::numbers;
 use super::*;
 use crate::wire::batch::Batches;
 use crate::wire::record_iter::iterate;
@@ -185,18 +186,6 @@ fn a_tag_that_is_not_known_is_stepped_over() {
     bytes[2] = 1;
     let read = MetadataRecord::decode(&bytes.into()).unwrap();
     assert_eq!(read, MetadataRecord::from(PartitionRecord::default()));
-}
-
-/// Numbers from a seed.
-fn numbers(seed: u64) -> impl FnMut() -> u64 {
-    let mut state = seed;
-    move || {
-        // SplitMix64.
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
 }
 
 proptest! {
