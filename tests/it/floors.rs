@@ -15,6 +15,10 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("kernel::machine", &["types", "wire", "kernel::configs", "kernel::metadata"]),
     ("kernel::controller", &["types", "wire", "kernel::configs", "kernel::metadata"]),
     ("kernel::replica", &["types", "wire", "kernel::log", "kernel::metadata"]),
+    (
+        "kernel::groups",
+        &["types", "wire", "kernel::configs", "kernel::metadata", "kernel::machine"],
+    ),
     // Effects: the clock, chance, threads; then `disk` and `net`, which are blind to each other; then
     // `drivers`, which see all but `net`.
     ("shell", &["types", "wire"]),

@@ -109,6 +109,11 @@ broker_config! {
     producer_id_expiration_ms: i32 = int("producer.id.expiration.ms"),
     producer_id_expiration_check_interval_ms: i32 = int("producer.id.expiration.check.interval.ms"),
     transaction_max_timeout_ms: i32 = int("transaction.max.timeout.ms"),
+    group_min_session_timeout_ms: i32 = int("group.min.session.timeout.ms"),
+    group_max_session_timeout_ms: i32 = int("group.max.session.timeout.ms"),
+    group_max_size: i32 = int("group.max.size"),
+    group_initial_rebalance_delay_ms: i32 = int("group.initial.rebalance.delay.ms"),
+    offsets_retention_check_interval_ms: i64 = long("offsets.retention.check.interval.ms"),
     metadata_log_segment_bytes: i32 = int("metadata.log.segment.bytes"),
     metadata_log_segment_ms: i64 = long("metadata.log.segment.ms"),
     metadata_log_max_record_bytes_between_snapshots: i64 =

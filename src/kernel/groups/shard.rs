@@ -1,0 +1,232 @@
+//! A shard of the group coordinator: the groups of one partition of `__consumer_offsets`, as a [`Machine`].
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
+use kafka_protocol::messages::describe_groups_response::DescribedGroup;
+use kafka_protocol::messages::list_groups_response::ListedGroup;
+use kafka_protocol::messages::{GroupId, HeartbeatResponse};
+use kafka_protocol::protocol::StrBytes;
+
+use super::classic;
+use super::requests::{DescribeGroups, GroupFilter, GroupOutput, GroupReply, GroupRequest, owned};
+use super::table::{Group, Groups};
+use crate::kernel::machine::{CallId, Env, Machine, Marker, Refused, Replayed, ShardId, Write};
+use crate::types::error_code::ErrorCode;
+use crate::types::time::{Mono, Now};
+use crate::wire::coordinator_records::CoordinatorRecordError;
+use crate::wire::coordinator_records::groups::GroupRecord;
+
+/// How many groups are looked at in one go when something is due.
+const GROUPS_PER_TIMEOUT: usize = 64;
+/// How many records a clean-up puts into one batch, at least.
+const RECORDS_PER_CLEANUP_BATCH: usize = 500;
+/// From here on DescribeGroups tells that a group does not exist (KIP-1043).
+const FIRST_WITH_GROUP_ID_NOT_FOUND: i16 = 6;
+/// What a group that does not exist is said to be.
+const DEAD: StrBytes = StrBytes::from_static_str("Dead");
+
+/// See the module.
+#[derive(Debug)]
+pub struct GroupShard {
+    groups: Groups,
+    is_loaded: bool,
+    /// When offsets that have expired, and groups that are left over, are looked for. None before the load is over.
+    cleanup_at: Option<Mono>,
+}
+
+impl GroupShard {
+    /// The groups.
+    pub const fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    fn request(
+        &mut self,
+        env: &mut Env<'_>,
+        output: &mut GroupOutput,
+        call: CallId,
+        request: GroupRequest,
+    ) {
+        let groups = &mut self.groups;
+        let reply = match request {
+            GroupRequest::JoinGroup(request) => {
+                return classic::join(groups, env, output, call, &request);
+            }
+            GroupRequest::SyncGroup(request) => {
+                return classic::sync(groups, env, output, call, &request);
+            }
+            GroupRequest::Heartbeat(request) => {
+                let error = classic::heartbeat(groups, env.now, &request);
+                GroupReply::Heartbeat(HeartbeatResponse::default().with_error_code(error.code()))
+            }
+            GroupRequest::LeaveGroup(request) => {
+                GroupReply::LeaveGroup(classic::leave(groups, env, output, &request))
+            }
+            GroupRequest::DescribeGroups(request) => {
+                GroupReply::DescribeGroups(self.describe(&request))
+            }
+            GroupRequest::ListGroups(filter) => GroupReply::ListGroups(self.list(&filter)),
+            GroupRequest::DeleteGroups(ids) => GroupReply::DeleteGroups(self.delete(output, ids)),
+        };
+        output.replies.push((call, reply));
+    }
+
+    fn describe(&self, request: &DescribeGroups) -> Vec<DescribedGroup> {
+        let describe = |id: &StrBytes| match self.groups.classic(id) {
+            Some(group) => group.describe(),
+            None => not_found(id, request.version),
+        };
+        request.groups.iter().map(describe).collect()
+    }
+
+    fn list(&self, filter: &GroupFilter) -> Vec<ListedGroup> {
+        let listed = self.groups.iter().map(|(_, group)| match group {
+            Group::Classic(group) => group.listed(),
+        });
+        listed.filter(|it| filter.matches(&it.group_state, &it.group_type)).collect()
+    }
+
+    /// Deletes the groups that have no members, in one batch.
+    fn delete(&self, output: &mut GroupOutput, ids: Vec<StrBytes>) -> Vec<DeletableGroupResult> {
+        let mut records = Vec::new();
+        let mut delete = |id: &StrBytes| match self.groups.get(id) {
+            None => Err(ErrorCode::GroupIdNotFound),
+            Some(Group::Classic(group)) => {
+                group.check_delete()?;
+                records.push(classic::tombstone(id));
+                Ok(())
+            }
+        };
+        let delete = |id: StrBytes| {
+            let error = delete(&id).err().unwrap_or(ErrorCode::None);
+            DeletableGroupResult::default().with_group_id(GroupId(id)).with_error_code(error.code())
+        };
+        let results = ids.into_iter().map(delete).collect();
+        if !records.is_empty() {
+            output.writes.push(Write { records, transaction: None });
+        }
+        results
+    }
+
+    /// Forgets groups that have neither members nor offsets.
+    fn clean_up(&mut self, env: &Env<'_>, output: &mut GroupOutput) {
+        self.cleanup_at = Some(next_cleanup(env));
+        let mut records = Vec::new();
+        let mut flush = |records: &mut Vec<GroupRecord>| {
+            if !records.is_empty() {
+                let records = std::mem::take(records);
+                output.writes.push(Write { records, transaction: None });
+            }
+        };
+        for (id, group) in self.groups.iter() {
+            let Group::Classic(group) = group;
+            if group.is_disused() {
+                records.push(classic::tombstone(id));
+            }
+            if records.len() >= RECORDS_PER_CLEANUP_BATCH {
+                flush(&mut records);
+            }
+        }
+        flush(&mut records);
+    }
+}
+
+fn next_cleanup(env: &Env<'_>) -> Mono {
+    let interval_ms = env.config.offsets_retention_check_interval_ms;
+    env.now.mono.after(Duration::from_millis(u64::try_from(interval_ms).unwrap_or(1)))
+}
+
+fn not_found(id: &StrBytes, version: i16) -> DescribedGroup {
+    let group = DescribedGroup::default().with_group_id(GroupId(id.clone())).with_group_state(DEAD);
+    if version < FIRST_WITH_GROUP_ID_NOT_FOUND {
+        return group;
+    }
+    let message = owned(&format!("Group {id} not found."));
+    group.with_error_code(ErrorCode::GroupIdNotFound.code()).with_error_message(Some(message))
+}
+
+impl Machine for GroupShard {
+    type Record = GroupRecord;
+    type Request = GroupRequest;
+    type Reply = GroupReply;
+    type Effect = Infallible;
+    type DecodeError = CoordinatorRecordError;
+
+    fn new(_id: ShardId) -> Self {
+        Self { groups: Groups::default(), is_loaded: false, cleanup_at: None }
+    }
+
+    fn decode(
+        key: Option<&Bytes>,
+        value: Option<&Bytes>,
+    ) -> Result<Option<Self::Record>, Self::DecodeError> {
+        key.map_or(Ok(None), |key| GroupRecord::decode(key, value))
+    }
+
+    fn encode(record: &Self::Record) -> (Bytes, Option<Bytes>) {
+        record.encode()
+    }
+
+    fn replay(&mut self, record: Self::Record, _at: Replayed) {
+        if let GroupRecord::GroupMetadata(key, value) = record {
+            classic::replay(&mut self.groups, self.is_loaded, &key, value);
+        }
+    }
+
+    fn replay_marker(&mut self, _marker: Marker) {}
+
+    fn on_loaded(&mut self, env: &mut Env<'_>) -> GroupOutput {
+        self.is_loaded = true;
+        self.cleanup_at = Some(next_cleanup(env));
+        let mut output = GroupOutput::none();
+        for id in self.groups.ids() {
+            classic::on_loaded(&mut self.groups, env, &mut output, &id);
+        }
+        output
+    }
+
+    fn on_request(
+        &mut self,
+        env: &mut Env<'_>,
+        call: CallId,
+        request: Self::Request,
+    ) -> GroupOutput {
+        let mut output = GroupOutput::none();
+        self.request(env, &mut output, call, request);
+        output
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        let groups = self.groups.next_deadline();
+        groups.into_iter().chain(self.cleanup_at).min()
+    }
+
+    fn on_timeout(&mut self, env: &mut Env<'_>) -> GroupOutput {
+        let mut output = GroupOutput::none();
+        let Now { mono: now, .. } = env.now;
+        for _ in 0..GROUPS_PER_TIMEOUT {
+            let Some(id) = self.groups.take_due(now) else { break };
+            let id: Arc<str> = id;
+            classic::on_timeout(&mut self.groups, env, &mut output, &id);
+        }
+        if self.cleanup_at.is_some_and(|at| at <= now) {
+            self.clean_up(env, &mut output);
+        }
+        output
+    }
+
+    fn on_refused(
+        &mut self,
+        env: &mut Env<'_>,
+        refused: Refused<Self::Record>,
+    ) -> Option<GroupOutput> {
+        let mut output = GroupOutput::none();
+        let records = refused.writes.iter().flat_map(|write| &write.records);
+        classic::refused(&mut self.groups, env, &mut output, records);
+        Some(output)
+    }
+}

@@ -1,0 +1,3 @@
+//! Dialogues with a shard.
+
+mod joining;
