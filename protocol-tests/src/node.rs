@@ -46,6 +46,7 @@ pub struct Node {
     program: Option<Program>,
     directory: TempDir,
     address: SocketAddr,
+    controller_address: SocketAddr,
     descriptors: Option<u32>,
     broker: PathBuf,
 }
@@ -97,7 +98,9 @@ impl Node {
         fs::write(directory.path().join("server.properties"), text).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], client));
         let (descriptors, broker) = (setup.descriptors, setup.broker.clone());
-        let mut node = Self { program: None, directory, address, descriptors, broker };
+        let controller_address = SocketAddr::from(([127, 0, 0, 1], controller));
+        let mut node =
+            Self { program: None, directory, address, controller_address, descriptors, broker };
         if let Some(release) = setup.release {
             node.format(release);
         }
@@ -176,6 +179,16 @@ impl Node {
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where those connect who want the controller.
+    pub fn controller_address(&self) -> SocketAddr {
+        self.controller_address
+    }
+
+    /// A new connection to the controller.
+    pub fn connect_to_controller(&self) -> Connection {
+        Connection::new(TcpStream::connect(self.controller_address).unwrap())
     }
 
     /// Its log directory.

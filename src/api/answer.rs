@@ -7,7 +7,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::types::time::Now;
 
-pub use crate::shell::service::Answer;
+pub use crate::shell::service::{Answer, ListenerType};
 
 /// A request's circumstances: everything but its body.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Call {
     pub client_id: Option<StrBytes>,
     /// The name of the listener through which it came: answers name the endpoints of this listener.
     pub listener: Arc<str>,
+    /// Whose door that is.
+    pub listener_type: ListenerType,
     /// Who asks.
     pub peer: SocketAddr,
     /// When it came.
@@ -38,6 +40,7 @@ impl Call {
             correlation_id: 0x0102_0304,
             client_id: None,
             listener: Arc::from("PLAINTEXT"),
+            listener_type: ListenerType::Broker,
             peer: SocketAddr::from(([127, 0, 0, 1], 9)),
             now: Now::default(),
         }

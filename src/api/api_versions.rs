@@ -12,7 +12,7 @@ use kafka_protocol::messages::api_versions_response::{
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::Decodable;
 
-use super::answer::{Answer, Call};
+use super::answer::{Answer, Call, ListenerType};
 use super::configs::resources::text;
 use super::context::Ctx;
 use super::dispatch::{encode_api_versions, refuse};
@@ -34,7 +34,8 @@ fn handle(ctx: &Ctx, call: &Call, request: &ApiVersionsRequest) -> Answer {
     let response = if call.version >= 3 && !names_are_valid(request) {
         ApiVersionsResponse::default().with_error_code(ErrorCode::InvalidRequest.code())
     } else {
-        respond(call.version, &ctx.image.load(), ctx.quorum.load().kraft_version)
+        let kraft_version = ctx.quorum.load().kraft_version;
+        respond(call.version, call.listener_type, &ctx.image.load(), kraft_version)
     };
     encode_api_versions(call, call.version, &response)
 }
@@ -49,9 +50,14 @@ pub fn unsupported_version(call: &Call) -> Answer {
     encode_api_versions(call, 0, &response)
 }
 
-fn respond(version: i16, image: &Image, kraft_version: i16) -> ApiVersionsResponse {
-    let response =
-        ApiVersionsResponse::default().with_api_keys(ROWS.iter().map(api_version).collect());
+fn respond(
+    version: i16,
+    listener_type: ListenerType,
+    image: &Image,
+    kraft_version: i16,
+) -> ApiVersionsResponse {
+    let rows = ROWS.iter().filter(|row| row.listeners.contains(&listener_type));
+    let response = ApiVersionsResponse::default().with_api_keys(rows.map(api_version).collect());
     if version < 3 {
         return response;
     }
@@ -113,6 +119,8 @@ mod tests {
     use crate::kernel::metadata::delta::Delta;
     use crate::wire::records::FeatureLevelRecord;
 
+    const BROKER: ListenerType = ListenerType::Broker;
+
     fn image(levels: &[(&str, i16)]) -> Image {
         let mut delta = Delta::new(&Image::empty());
         for &(name, feature_level) in levels {
@@ -139,7 +147,7 @@ mod tests {
         let image = image(&[("metadata.version", 30)]);
         let (metadata, kraft) = (("metadata.version", 7, 30), ("kraft.version", 0, 1));
         for (version, expected) in [(2, vec![]), (3, vec![metadata]), (4, vec![kraft, metadata])] {
-            let response = respond(version, &image, 1);
+            let response = respond(version, BROKER, &image, 1);
             let listed = supported(&response);
             assert!(expected.iter().all(|feature| listed.contains(feature)), "{version}");
             let min_1 = listed.iter().all(|&(_, min, _)| min > 0);
@@ -147,10 +155,24 @@ mod tests {
         }
     }
 
+    /// Of what Apache Kafka's controller lists, that which works here.
+    #[test]
+    fn a_controllers_listener_has_a_list_of_its_own() {
+        let keys = |listener_type: ListenerType| -> Vec<i16> {
+            let response = respond(4, listener_type, &image(&[]), 1);
+            response.api_keys.iter().map(|api| api.api_key).collect()
+        };
+        let of_controllers = keys(ListenerType::Controller);
+        assert_eq!(of_controllers, [18, 19, 20, 32, 33, 37, 44, 55, 57, 60]);
+        let of_brokers = keys(BROKER);
+        assert!(of_controllers.iter().all(|key| of_brokers.contains(key)));
+        assert_eq!(of_brokers.len(), ROWS.len());
+    }
+
     #[test]
     fn what_is_finalised_but_not_supported_is_not_told() {
         let levels = [("metadata.version", 33), ("transaction.version", 2), ("unheard.of", 1)];
-        let response = respond(3, &image(&levels), 1);
+        let response = respond(3, BROKER, &image(&levels), 1);
         let told = finalized(&response);
         assert!(
             told.contains(&("kraft.version", 1, 1)) && told.contains(&("metadata.version", 30, 30))
@@ -160,8 +182,8 @@ mod tests {
             assert!(min == max && max <= range.max, "{name}");
         }
         assert_eq!(response.finalized_features_epoch, 41);
-        let response = respond(3, &image(&[("metadata.version", 20)]), 0);
+        let response = respond(3, BROKER, &image(&[("metadata.version", 20)]), 0);
         assert_eq!(finalized(&response), [("metadata.version", 20, 20)]);
-        assert!(finalized(&respond(2, &image(&[("metadata.version", 20)]), 0)).is_empty());
+        assert!(finalized(&respond(2, BROKER, &image(&[("metadata.version", 20)]), 0)).is_empty());
     }
 }

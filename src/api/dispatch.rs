@@ -29,11 +29,14 @@ pub fn dispatch(ctx: &Arc<Ctx>, origin: &Origin, now: Now, frame: Bytes) -> Answ
         correlation_id: header.correlation_id,
         client_id: header.client_id,
         listener: Arc::clone(&origin.listener),
+        listener_type: origin.listener_type,
         peer: origin.peer,
         now,
     };
-    let Some(row) = row(call.api_key) else {
-        return refuse(call.peer, &format_args!("API key {} is not served", call.api_key));
+    let Some(row) = row(call.api_key).filter(|row| row.listeners.contains(&call.listener_type))
+    else {
+        let what = format_args!("API key {} is not served at {}", call.api_key, call.listener);
+        return refuse(call.peer, &what);
     };
     if call.version < row.min_version || call.version > row.max_version {
         if call.api_key == API_VERSIONS {

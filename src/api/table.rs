@@ -1,13 +1,14 @@
-//! THE list of APIs: key, name, versions, handler. What is not here is neither answered nor listed.
+//! THE list of APIs: key, name, versions, listeners, handler. What is not here is neither answered nor listed.
 //!
 //! A row's versions are those which Apache Kafka 4.3 lists, and each of them works: a version or an
-//! API that does not work yet has no row.
+//! API that does not work yet has no row. Its listeners are those which Kafka's message definitions name: what the
+//! controller's listener answers goes the same way as what a broker's does.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::answer::{Answer, Call};
+use super::answer::{Answer, Call, ListenerType};
 use super::api_versions;
 use super::cluster::{
     describe_cluster, describe_quorum, describe_topic_partitions, metadata, update_features,
@@ -38,18 +39,26 @@ pub struct Row {
     /// The oldest version that ApiVersions lists: older than `min_version` only for Produce, because
     /// librdkafka switches compression off when it does not find Produce 0 (KAFKA-18659).
     pub listed_min_version: i16,
+    /// The doors that it is behind.
+    pub listeners: &'static [ListenerType],
     /// Who answers.
     pub handler: Handler,
 }
 
+/// For clients.
+const BROKER: &[ListenerType] = &[ListenerType::Broker];
+/// For clients, and for tools that speak with the controller directly (KIP-919).
+const BOTH: &[ListenerType] = &[ListenerType::Broker, ListenerType::Controller];
+
 macro_rules! rows {
-    ($( $key:literal $name:ident $min:literal..=$max:literal $handler:expr; )*) => {
+    ($( $key:literal $name:ident $min:literal..=$max:literal $listeners:ident $handler:expr; )*) => {
         &[ $( Row {
             key: $key,
             name: stringify!($name),
             min_version: $min,
             max_version: $max,
             listed_min_version: if $key == PRODUCE { 0 } else { $min },
+            listeners: $listeners,
             handler: $handler,
         }, )* ]
     };
@@ -62,30 +71,30 @@ pub const API_VERSIONS: i16 = 18;
 
 /// Every API that works, in the order of the keys.
 pub const ROWS: &[Row] = rows! {
-    0 Produce 3..=13 |ctx, call, body| produce::handle(ctx, &call, body);
-    1 Fetch 4..=18 fetch::handle;
-    2 ListOffsets 1..=11 |ctx, call, body| list_offsets::handle(ctx, &call, body);
-    3 Metadata 0..=13 |ctx, call, body| metadata::handle(ctx, &call, body);
-    18 ApiVersions 0..=4 |ctx, call, body| api_versions::answer(ctx, &call, body);
-    19 CreateTopics 2..=7 create_topics::handle;
-    20 DeleteTopics 1..=6 delete_topics::handle;
-    21 DeleteRecords 0..=2 |ctx, call, body| delete_records::handle(ctx, &call, body);
-    22 InitProducerId 0..=5 init_producer_id::handle;
-    23 OffsetForLeaderEpoch 2..=4 |ctx, call, body| {
+    0 Produce 3..=13 BROKER |ctx, call, body| produce::handle(ctx, &call, body);
+    1 Fetch 4..=18 BROKER fetch::handle;
+    2 ListOffsets 1..=11 BROKER |ctx, call, body| list_offsets::handle(ctx, &call, body);
+    3 Metadata 0..=13 BROKER |ctx, call, body| metadata::handle(ctx, &call, body);
+    18 ApiVersions 0..=4 BOTH |ctx, call, body| api_versions::answer(ctx, &call, body);
+    19 CreateTopics 2..=7 BOTH create_topics::handle;
+    20 DeleteTopics 1..=6 BOTH delete_topics::handle;
+    21 DeleteRecords 0..=2 BROKER |ctx, call, body| delete_records::handle(ctx, &call, body);
+    22 InitProducerId 0..=5 BROKER init_producer_id::handle;
+    23 OffsetForLeaderEpoch 2..=4 BROKER |ctx, call, body| {
         offset_for_leader_epoch::handle(ctx, &call, body)
     };
-    32 DescribeConfigs 1..=4 |ctx, call, body| describe_configs::handle(ctx, &call, body);
-    33 AlterConfigs 0..=2 alter_configs::handle;
-    35 DescribeLogDirs 1..=5 |ctx, call, body| describe_log_dirs::handle(ctx, &call, body);
-    37 CreatePartitions 0..=3 create_partitions::handle;
-    44 IncrementalAlterConfigs 0..=1 incremental_alter_configs::handle;
-    55 DescribeQuorum 0..=2 |ctx, call, body| describe_quorum::handle(ctx, &call, body);
-    57 UpdateFeatures 0..=2 update_features::handle;
-    60 DescribeCluster 0..=2 |ctx, call, body| describe_cluster::handle(ctx, &call, body);
-    74 ListConfigResources 0..=1 |ctx, call, body| {
+    32 DescribeConfigs 1..=4 BOTH |ctx, call, body| describe_configs::handle(ctx, &call, body);
+    33 AlterConfigs 0..=2 BOTH alter_configs::handle;
+    35 DescribeLogDirs 1..=5 BROKER |ctx, call, body| describe_log_dirs::handle(ctx, &call, body);
+    37 CreatePartitions 0..=3 BOTH create_partitions::handle;
+    44 IncrementalAlterConfigs 0..=1 BOTH incremental_alter_configs::handle;
+    55 DescribeQuorum 0..=2 BOTH |ctx, call, body| describe_quorum::handle(ctx, &call, body);
+    57 UpdateFeatures 0..=2 BOTH update_features::handle;
+    60 DescribeCluster 0..=2 BOTH |ctx, call, body| describe_cluster::handle(ctx, &call, body);
+    74 ListConfigResources 0..=1 BROKER |ctx, call, body| {
         list_config_resources::handle(ctx, &call, body)
     };
-    75 DescribeTopicPartitions 0..=0 |ctx, call, body| {
+    75 DescribeTopicPartitions 0..=0 BROKER |ctx, call, body| {
         describe_topic_partitions::handle(ctx, &call, body)
     };
 };

@@ -18,12 +18,14 @@ use crate::shell::net::Settings;
 use crate::shell::net::listen::{Address, Bound, SocketOptions};
 use crate::shell::net::worker::TICK_MAX;
 use crate::shell::resources;
-use crate::shell::service::Service;
+use crate::shell::service::{ListenerType, Service};
 
 /// More threads than this bring nothing: the sockets, not the requests, are the work.
 const THREADS_MAX: usize = 16;
 /// The share of our descriptors that connections may take; the rest is for files.
 const CONNECTIONS_SHARE_PERCENT: u64 = 75;
+/// The share of the connections that is for listeners of the controller.
+const CONTROLLER_SHARE_PERCENT: u64 = 10;
 /// How many descriptors are kept for what is no connection, where there are few: listeners, runtimes, and the files
 /// that the metadata log must be able to open at any time.
 const DESCRIPTORS_KEPT: u64 = 48;
@@ -54,8 +56,8 @@ impl Service for Apis {
 pub struct BoundListeners {
     /// Where clients will connect.
     pub clients: Vec<Bound>,
-    /// The controller's. This version has no other nodes that could ask there, so nothing listens on them.
-    controllers: Vec<Bound>,
+    /// Where those will connect who want the controller.
+    pub controllers: Vec<Bound>,
 }
 
 impl BoundListeners {
@@ -76,9 +78,10 @@ pub fn bind(config: &BrokerConfig) -> io::Result<BoundListeners> {
         receive_buffer_bytes: receive_buffer.and_then(|bytes| usize::try_from(bytes).ok()),
         backlog: config.socket_listen_backlog_size,
     };
-    let take = |endpoint: &Endpoint| {
+    let take = |endpoint: &Endpoint, listener_type: ListenerType| {
         let address = Address {
             name: endpoint.name.as_str().into(),
+            listener_type,
             host: endpoint.host.clone(),
             port: endpoint.port,
         };
@@ -86,10 +89,10 @@ pub fn bind(config: &BrokerConfig) -> io::Result<BoundListeners> {
     };
     let mut bound = BoundListeners { clients: Vec::new(), controllers: Vec::new() };
     for endpoint in config.broker_listeners() {
-        bound.clients.extend(take(endpoint)?);
+        bound.clients.extend(take(endpoint, ListenerType::Broker)?);
     }
     for endpoint in config.controller_listeners() {
-        bound.controllers.extend(take(endpoint)?);
+        bound.controllers.extend(take(endpoint, ListenerType::Controller)?);
     }
     Ok(bound)
 }
@@ -101,6 +104,12 @@ pub fn settings(config: &BrokerConfig) -> Settings {
     let connections = (descriptors.saturating_mul(CONNECTIONS_SHARE_PERCENT) / 100)
         .min(descriptors.saturating_sub(DESCRIPTORS_KEPT))
         .max(1);
+    // Each listener's share of the descriptors is its own, so that neither can starve the other.
+    let of_controllers = (connections * CONTROLLER_SHARE_PERCENT / 100).max(1);
+    let of_brokers = connections.saturating_sub(of_controllers).max(1);
+    let most = |share: u64| {
+        count(config.max_connections).min(usize::try_from(share).unwrap_or(usize::MAX))
+    };
     let memory = resources::memory_bytes() / 100 * QUEUED_SHARE_PERCENT;
     // One thread does what Kafka's network and request threads do together.
     let threads = count(config.num_network_threads.max(config.num_io_threads));
@@ -109,8 +118,8 @@ pub fn settings(config: &BrokerConfig) -> Settings {
         request_bytes_max: config.socket_request_max_bytes,
         idle_max: u64::try_from(config.connections_max_idle_ms).ok().map(Duration::from_millis),
         tick_max: TICK_MAX,
-        connections_max: count(config.max_connections)
-            .min(usize::try_from(connections).unwrap_or(usize::MAX)),
+        connections_max: most(of_brokers),
+        controller_connections_max: most(of_controllers),
         connections_per_ip_max: count(config.max_connections_per_ip),
         connections_per_ip_overrides: overrides(config),
         queued_bytes_max: u64::try_from(config.queued_max_request_bytes)
@@ -185,5 +194,8 @@ mod tests {
         assert_eq!(bound.port("PLAINTEXT"), bound.clients[0].address().port());
         assert_ne!(bound.port("CONTROLLER"), 0);
         assert_eq!(bound.port("OTHER"), 0);
+        let is_controller = |one: &Bound| one.listener_type() == ListenerType::Controller;
+        assert!(bound.controllers.iter().all(is_controller) && !bound.controllers.is_empty());
+        assert!(!bound.clients.iter().any(is_controller));
     }
 }

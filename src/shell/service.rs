@@ -11,11 +11,22 @@ use bytes::Bytes;
 
 use crate::wire::reply::Reply;
 
+/// Whose door a listener is, in the word of Kafka's message definitions: it decides which APIs are behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerType {
+    /// For clients, and for brokers among themselves.
+    Broker,
+    /// For controllers, for brokers, and for tools that speak with a controller directly (KIP-919).
+    Controller,
+}
+
 /// Where a frame came from.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// The name of the listener.
     pub listener: Arc<str>,
+    /// Whose door it is.
+    pub listener_type: ListenerType,
     /// The other end.
     pub peer: SocketAddr,
 }

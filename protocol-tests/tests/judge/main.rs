@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod apache;
+mod controllers;
 mod differential;
 mod directories;
 mod dumps;

@@ -1,7 +1,8 @@
 //! DescribeCluster (60), versions 0–2: the brokers, and which of them takes what the controller must do.
 //!
-//! 0: KIP-700. 1: KIP-919, whether brokers or controllers are asked. 2: KIP-1073, fenced brokers too. Deviation from
-//! Apache Kafka: the controller is this broker as long as it lives, not one drawn anew for each answer.
+//! 0: KIP-700. 1: KIP-919, whether brokers or controllers are asked; a controller's listener names the controllers and
+//! which of them leads. 2: KIP-1073, fenced brokers too. Deviation from Apache Kafka: for clients of brokers the controller
+//! is this broker as long as it lives, not one drawn anew for each answer.
 
 use std::sync::Arc;
 
@@ -10,16 +11,37 @@ use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::{BrokerId, DescribeClusterRequest, DescribeClusterResponse};
 
 use super::view::{CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, View};
-use crate::api::answer::{Answer, Call};
+use crate::api::answer::{Answer, Call, ListenerType};
 use crate::api::codec::{decode, reply};
 use crate::api::configs::resources::text;
 use crate::api::context::{Ctx, NodeInfo};
+use crate::kernel::controller::feature_table::{CONTROLLERS_REGISTER, METADATA_VERSION};
+use crate::kernel::metadata::image::ControllerRegistration;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::NodeId;
 
-/// What the request wants to speak with.
-const BROKERS: i8 = 1;
-const CONTROLLERS: i8 = 2;
+/// What the request wants to speak with, by number; `None` is nothing that Kafka has.
+const fn endpoint_type(number: i8) -> Option<ListenerType> {
+    match number {
+        1 => Some(ListenerType::Broker),
+        2 => Some(ListenerType::Controller),
+        _ => None,
+    }
+}
+
+const fn number(endpoint_type: ListenerType) -> i8 {
+    match endpoint_type {
+        ListenerType::Broker => 1,
+        ListenerType::Controller => 2,
+    }
+}
+
+const fn name(endpoint_type: ListenerType) -> &'static str {
+    match endpoint_type {
+        ListenerType::Broker => "BROKER",
+        ListenerType::Controller => "CONTROLLER",
+    }
+}
 
 /// Decodes and answers.
 pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
@@ -29,29 +51,54 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
     };
     let image = ctx.image.load();
     let view = View { image: &image, listener: &call.listener };
-    reply::<DescribeClusterRequest>(call, &answer(view, &ctx.node, call.version, &request))
+    let asked = Asked {
+        view,
+        at: call.listener_type,
+        version: call.version,
+        quorum_leader: ctx.quorum.load().leader_id,
+    };
+    reply::<DescribeClusterRequest>(call, &answer(&asked, &ctx.node, &request))
+}
+
+/// What an answer depends on beside the request.
+struct Asked<'a> {
+    view: View<'a>,
+    /// Whose door it came through.
+    at: ListenerType,
+    version: i16,
+    quorum_leader: NodeId,
 }
 
 fn answer(
-    view: View<'_>,
+    asked: &Asked<'_>,
     node: &NodeInfo,
-    version: i16,
     request: &DescribeClusterRequest,
 ) -> DescribeClusterResponse {
-    match request.endpoint_type {
-        BROKERS => {}
-        CONTROLLERS => {
-            let message = "The request was sent to an endpoint of type BROKER, but we wanted an \
-                           endpoint of type CONTROLLER";
-            return refusal(version, ErrorCode::MismatchedEndpointType, message);
-        }
-        other => {
-            let message = format!("Unsupported endpoint type {other}");
-            return refusal(version, ErrorCode::UnsupportedEndpointType, &message);
-        }
+    let &Asked { view, at, version, quorum_leader } = asked;
+    let level = view.image.features.get(METADATA_VERSION).copied().unwrap_or_default();
+    if at == ListenerType::Controller && level < CONTROLLERS_REGISTER {
+        let message = "Direct-to-controller communication is not supported with the current \
+                       MetadataVersion.";
+        return refusal(ErrorCode::UnsupportedVersion, message);
     }
-    let brokers = brokers(view, request.include_fenced_brokers);
-    let controller = view.controller(node.node_id);
+    let Some(wanted) = endpoint_type(request.endpoint_type) else {
+        let message = format!("Unsupported endpoint type {}", request.endpoint_type);
+        return refusal(for_version(version, ErrorCode::UnsupportedEndpointType), &message);
+    };
+    if wanted != at {
+        let message = format!(
+            "The request was sent to an endpoint of type {}, but we wanted an endpoint of type {}",
+            name(at),
+            name(wanted)
+        );
+        return refusal(for_version(version, ErrorCode::MismatchedEndpointType), &message);
+    }
+    let (brokers, controller) = match at {
+        ListenerType::Broker => {
+            (brokers(view, request.include_fenced_brokers), view.controller(node.node_id))
+        }
+        ListenerType::Controller => (controllers(view), quorum_leader),
+    };
     let is_named = brokers.iter().any(|broker| broker.broker_id.0 == controller.0);
     let controller = if is_named { controller } else { NodeId::NONE };
     let operations = if request.include_cluster_authorized_operations {
@@ -64,6 +111,20 @@ fn answer(
         .with_controller_id(BrokerId(controller.0))
         .with_brokers(brokers)
         .with_cluster_authorized_operations(operations)
+        .with_endpoint_type(number(at))
+}
+
+/// The controllers that have registered with the listener.
+fn controllers(view: View<'_>) -> Vec<DescribeClusterBroker> {
+    let controller = |node: &Arc<ControllerRegistration>| {
+        let endpoint = node.listeners.iter().find(|endpoint| endpoint.name == view.listener)?;
+        let controller = DescribeClusterBroker::default()
+            .with_broker_id(BrokerId(node.id.0))
+            .with_host(text(endpoint.host.as_str()))
+            .with_port(i32::from(endpoint.port));
+        Some(controller)
+    };
+    view.image.controllers.values().filter_map(controller).collect()
 }
 
 fn brokers(view: View<'_>, with_fenced: bool) -> Vec<DescribeClusterBroker> {
@@ -80,8 +141,11 @@ fn brokers(view: View<'_>, with_fenced: bool) -> Vec<DescribeClusterBroker> {
 }
 
 /// Version 0 has no words for types of endpoints.
-fn refusal(version: i16, error: ErrorCode, message: &str) -> DescribeClusterResponse {
-    let error = if version == 0 { ErrorCode::InvalidRequest } else { error };
+const fn for_version(version: i16, error: ErrorCode) -> ErrorCode {
+    if version == 0 { ErrorCode::InvalidRequest } else { error }
+}
+
+fn refusal(error: ErrorCode, message: &str) -> DescribeClusterResponse {
     DescribeClusterResponse::default()
         .with_error_code(error.code())
         .with_error_message(Some(text(message)))
@@ -90,14 +154,46 @@ fn refusal(version: i16, error: ErrorCode, message: &str) -> DescribeClusterResp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::cluster::view::tests::cluster;
+    use crate::api::cluster::view::tests::{cluster, image};
+    use crate::kernel::metadata::image::Image;
+    use crate::wire::records::controllers::ControllerEndpoint;
+    use crate::wire::records::{FeatureLevelRecord, RegisterControllerRecord};
 
     const NODE: i32 = 1;
 
+    fn ask_at(
+        (at, listener): (ListenerType, &str),
+        image: &Image,
+        (node, version): (i32, i16),
+        request: &DescribeClusterRequest,
+    ) -> DescribeClusterResponse {
+        let node = NodeInfo { node_id: NodeId(node), cluster_id: Arc::from("cluster") };
+        let view = View { image, listener };
+        answer(&Asked { view, at, version, quorum_leader: NodeId(7) }, &node, request)
+    }
+
     fn ask(version: i16, request: &DescribeClusterRequest) -> DescribeClusterResponse {
-        let image = cluster();
-        let node = NodeInfo { node_id: NodeId(NODE), cluster_id: Arc::from("cluster") };
-        answer(View { image: &image, listener: "PLAINTEXT" }, &node, version, request)
+        ask_at((ListenerType::Broker, "PLAINTEXT"), &cluster(), (NODE, version), request)
+    }
+
+    /// Two controllers, of which one has another listener alone, under metadata.version `level`.
+    fn with_controllers(level: i16) -> Image {
+        let controller = |controller_id: i32, listener: &str| {
+            let end_point = ControllerEndpoint {
+                name: listener.to_owned(),
+                host: format!("c{controller_id}"),
+                port: 9093,
+                security_protocol: 0,
+            };
+            let end_points = vec![end_point];
+            RegisterControllerRecord { controller_id, end_points, ..Default::default() }.into()
+        };
+        let name = METADATA_VERSION.to_owned();
+        image([
+            FeatureLevelRecord { name, feature_level: level }.into(),
+            controller(7, "CONTROLLER"),
+            controller(8, "OTHER"),
+        ])
     }
 
     fn named(response: &DescribeClusterResponse) -> Vec<(i32, &str, i32, bool)> {
@@ -125,11 +221,37 @@ mod tests {
 
     #[test]
     fn a_controller_that_the_listener_does_not_have_is_none() {
-        let image = cluster();
-        let node = NodeInfo { node_id: NodeId(2), cluster_id: Arc::from("cluster") };
-        let view = View { image: &image, listener: "PLAINTEXT" };
-        let response = answer(view, &node, 0, &DescribeClusterRequest::default());
+        let (at, request) = (ListenerType::Broker, DescribeClusterRequest::default());
+        let response = ask_at((at, "PLAINTEXT"), &cluster(), (2, 0), &request);
         assert_eq!(response.controller_id.0, -1);
+        let (at, request) = (ListenerType::Controller, request.with_endpoint_type(2));
+        let response = ask_at((at, "OTHER"), &with_controllers(15), (2, 1), &request);
+        assert_eq!(
+            (named(&response), response.controller_id.0),
+            (vec![(8, "c8", 9093, false)], -1)
+        );
+    }
+
+    /// KIP-919.
+    #[test]
+    fn a_controller_names_controllers_and_their_leader() {
+        let request = DescribeClusterRequest::default().with_endpoint_type(2);
+        let here = (ListenerType::Controller, "CONTROLLER");
+        let response = ask_at(here, &with_controllers(15), (7, 1), &request);
+        assert_eq!(named(&response), [(7, "c7", 9093, false)]);
+        assert_eq!((response.controller_id.0, &*response.cluster_id), (7, "cluster"));
+        assert_eq!((response.endpoint_type, response.error_code), (2, 0));
+
+        let response = ask_at(here, &with_controllers(14), (7, 1), &request);
+        assert_eq!((response.error_code, response.endpoint_type), (35, 1));
+        let brokers = request.with_endpoint_type(1);
+        for (version, code) in [(1, 114), (0, 42)] {
+            let response = ask_at(here, &with_controllers(15), (7, version), &brokers);
+            assert_eq!(response.error_code, code);
+            let words = "The request was sent to an endpoint of type CONTROLLER, but we wanted an \
+                         endpoint of type BROKER";
+            assert_eq!(response.error_message.as_deref(), Some(words));
+        }
     }
 
     #[test]

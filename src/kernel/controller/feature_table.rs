@@ -11,6 +11,9 @@ pub const METADATA_VERSION_MIN: i16 = 7;
 /// The highest of Kafka 4.3: 4.3-IV0.
 pub const METADATA_VERSION_MAX: i16 = 30;
 
+/// From this metadata.version on (3.7-IV0), controllers register (KIP-919).
+pub const CONTROLLERS_REGISTER: i16 = 15;
+
 /// The metadata versions that brought records, or fields of records, which older ones do not have: nothing goes back
 /// over one of them.
 pub const METADATA_CHANGES: [i16; 9] = [7, 8, 11, 13, 14, 15, 17, 23, 30];

@@ -7,7 +7,9 @@ use kafka_protocol::messages::update_features_response::UpdatableFeatureResult;
 use kafka_protocol::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 
 use super::configs::make_safe_for_elr;
-use super::feature_table::{KRAFT_VERSION, METADATA_CHANGES, METADATA_VERSION, feature, supported};
+use super::feature_table::{
+    CONTROLLERS_REGISTER, KRAFT_VERSION, METADATA_CHANGES, METADATA_VERSION, feature, supported,
+};
 use super::requests::text;
 use super::view::{ELR, View};
 use super::{Decided, Refusal, Reply};
@@ -17,8 +19,6 @@ use crate::wire::records::{FeatureLevelRecord, MetadataRecord, NoOpRecord};
 
 const UPGRADE: i8 = 1;
 const UNSAFE_DOWNGRADE: i8 = 3;
-/// From this metadata.version on, controllers register.
-const CONTROLLERS_REGISTER: i16 = 15;
 
 /// Decides on the request. `kraft_version` is the quorum's level now.
 pub fn update_features(

@@ -17,14 +17,14 @@ use crate::wire::records::{
 
 use super::ControllerStart;
 use super::configs::fixed_min_insync_replicas;
-use super::feature_table::{METADATA_VERSION, METADATA_VERSION_MAX, supported};
+use super::feature_table::{
+    CONTROLLERS_REGISTER, METADATA_VERSION, METADATA_VERSION_MAX, supported,
+};
 use super::partition_change::{PartitionChange, Rules};
 use super::view::{BROKER, ELR, TOPIC, View};
 
 /// From this metadata.version on, there are transactions (KIP-868).
 const TRANSACTIONS: i16 = 13;
-/// From this metadata.version on, controllers register (KIP-919).
-const CONTROLLERS_REGISTER: i16 = 15;
 /// From this metadata.version on, registrations name directories (KIP-858).
 const DIRECTORIES: i16 = 17;
 /// From this metadata.version on, brokers say which directories take no new partitions (KIP-1066).

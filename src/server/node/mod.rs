@@ -22,6 +22,7 @@ use super::connections;
 use super::logging;
 use crate::shell::clock::Clock;
 use crate::shell::net::Server;
+use crate::shell::net::listen::Bound;
 
 /// What ends a node that did not have to end.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -63,8 +64,10 @@ async fn serve(settings: &Settings, source: &Source, clock: Clock) -> Result<(),
     let failed = Arc::new(Notify::new());
     let node = Node::start(settings, &bound, clock, Arc::clone(&failed))?;
     let apis = Arc::new(connections::Apis { ctx: Arc::clone(node.ctx()), clock });
-    let server = Server::start(&connections::settings(config), bound.clients, &apis, clock)?;
-    banner::print(source, settings, node.ctx(), server.addresses(), clock.now().mono.0);
+    let addresses: Vec<_> = bound.clients.iter().map(Bound::address).collect();
+    let all = bound.clients.into_iter().chain(bound.controllers).collect();
+    let server = Server::start(&connections::settings(config), all, &apis, clock)?;
+    banner::print(source, settings, node.ctx(), &addresses, clock.now().mono.0);
     let lost = tokio::select! {
         _ = terminate.recv() => false,
         _ = interrupt.recv() => false,

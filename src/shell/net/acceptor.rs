@@ -12,7 +12,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::limits::Limits;
 use super::worker::Dealer;
-use crate::shell::service::Origin;
+use crate::shell::service::{ListenerType, Origin};
 
 /// How long to wait when the system has no memory or descriptors for another connection, not even a spare one.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -20,7 +20,7 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// See the module.
 pub struct Acceptor {
     listener: AsyncFd<TcpListener>,
-    name: Arc<str>,
+    of: (Arc<str>, ListenerType),
     limits: Arc<Limits>,
     dealer: Dealer,
     /// Given up when there are no descriptors left, so that a client is told rather than left in the backlog.
@@ -28,7 +28,7 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Needs a runtime around it. The listener does not block.
+    /// `of` is the name and the type of the listener. Needs a runtime around it. The listener does not block.
     #[expect(
         deprecated,
         reason = "unsound only for types that close their descriptor early, which a listener does not; the successor \
@@ -36,12 +36,12 @@ impl Acceptor {
     )]
     pub fn new(
         listener: TcpListener,
-        name: Arc<str>,
+        of: (Arc<str>, ListenerType),
         limits: Arc<Limits>,
         dealer: Dealer,
     ) -> io::Result<Self> {
         let spare = spare(&listener);
-        Ok(Self { listener: AsyncFd::new(listener)?, name, limits, dealer, spare })
+        Ok(Self { listener: AsyncFd::new(listener)?, of, limits, dealer, spare })
     }
 
     /// Accepts until it is dropped.
@@ -51,7 +51,8 @@ impl Acceptor {
             match self.accept().await {
                 Ok((stream, peer)) => {
                     if let Some(place) = self.limits.place(slot, peer.ip()) {
-                        let origin = Origin { listener: Arc::clone(&self.name), peer };
+                        let (listener, listener_type) = (Arc::clone(&self.of.0), self.of.1);
+                        let origin = Origin { listener, listener_type, peer };
                         self.dealer.deal(stream, origin, place);
                     } else {
                         tracing::debug!(%peer, "closed: too many connections from this address");
@@ -121,7 +122,8 @@ mod tests {
         listener.set_nonblocking(true).unwrap();
         let to = listener.local_addr().unwrap();
         let limits = Arc::new(Limits::new(9, 9, BTreeMap::new()));
-        let mut acceptor = Acceptor::new(listener, "T".into(), limits, Dealer::new(&[])).unwrap();
+        let of = ("T".into(), ListenerType::Broker);
+        let mut acceptor = Acceptor::new(listener, of, limits, Dealer::new(&[])).unwrap();
         for _ in 0..3 {
             let mut client = TcpStream::connect(to).unwrap();
             acceptor.turn_away().await;

@@ -10,11 +10,15 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::shell::service::ListenerType;
+
 /// Where a listener is.
 #[derive(Clone, Debug)]
 pub struct Address {
     /// The listener's name.
     pub name: Arc<str>,
+    /// Whose door it is.
+    pub listener_type: ListenerType,
     /// None is every address.
     pub host: Option<String>,
     /// 0 lets the system choose.
@@ -43,6 +47,7 @@ pub struct SocketOptions {
 pub struct Bound {
     socket: Socket,
     name: Arc<str>,
+    listener_type: ListenerType,
     address: SocketAddr,
     backlog: i32,
 }
@@ -87,6 +92,7 @@ impl Bound {
         Ok(Self {
             socket,
             name: Arc::clone(&address.name),
+            listener_type: address.listener_type,
             address: bound,
             backlog: options.backlog,
         })
@@ -100,6 +106,11 @@ impl Bound {
     /// The listener's name.
     pub const fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Whose door it is.
+    pub const fn listener_type(&self) -> ListenerType {
+        self.listener_type
     }
 
     /// From now on clients connect.
@@ -149,7 +160,8 @@ mod tests {
         SocketOptions { send_buffer_bytes: Some(102_400), receive_buffer_bytes: None, backlog: 50 };
 
     fn address(host: Option<&str>, port: u16) -> Address {
-        Address { name: "TEST".into(), host: host.map(str::to_owned), port }
+        let listener_type = ListenerType::Broker;
+        Address { name: "TEST".into(), listener_type, host: host.map(str::to_owned), port }
     }
 
     #[test]

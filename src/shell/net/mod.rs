@@ -40,7 +40,7 @@ use self::memory_budget::MemoryBudget;
 use self::worker::{Dealer, Rules, Worker};
 use self::wrong_door::WrongDoor;
 use super::clock::Clock;
-use super::service::Service;
+use super::service::{ListenerType, Service};
 use super::tasks::Tasks;
 
 /// What a server may do.
@@ -56,6 +56,9 @@ pub struct Settings {
     pub tick_max: Duration,
     /// `max.connections`.
     pub connections_max: usize,
+    /// The same for listeners of the controller, which has a limit of its own: clients, however many, do not lock out
+    /// those who would help.
+    pub controller_connections_max: usize,
     /// `max.connections.per.ip`.
     pub connections_per_ip_max: usize,
     /// `max.connections.per.ip.overrides`.
@@ -90,17 +93,23 @@ impl Server {
             Worker::start(&format!("connections-{index}"), rules.clone(), Arc::clone(service))
         };
         let workers = (0..settings.threads.max(1)).map(start).collect::<io::Result<Vec<_>>>()?;
-        let limits = Arc::new(Limits::new(
-            settings.connections_max,
-            settings.connections_per_ip_max,
-            settings.connections_per_ip_overrides.clone(),
-        ));
+        let limits = |connections_max: usize| {
+            let per_ip = settings.connections_per_ip_max;
+            let overrides = settings.connections_per_ip_overrides.clone();
+            Arc::new(Limits::new(connections_max, per_ip, overrides))
+        };
+        let of_brokers = limits(settings.connections_max);
+        let of_controllers = limits(settings.controller_connections_max);
         let addresses = bound.iter().map(Bound::address).collect();
         let mut acceptors = Tasks::default();
         for one in bound {
-            let name = Arc::clone(one.name());
-            let (limits, dealer) = (Arc::clone(&limits), Dealer::new(&workers));
-            let acceptor = Acceptor::new(one.listen()?, name, limits, dealer)?;
+            let of = (Arc::clone(one.name()), one.listener_type());
+            let limits = match one.listener_type() {
+                ListenerType::Broker => &of_brokers,
+                ListenerType::Controller => &of_controllers,
+            };
+            let (limits, dealer) = (Arc::clone(limits), Dealer::new(&workers));
+            let acceptor = Acceptor::new(one.listen()?, of, limits, dealer)?;
             acceptors.spawn(acceptor.run());
         }
         Ok(Self { acceptors, workers, addresses })

@@ -149,6 +149,7 @@ impl Host {
             idle_max: None,
             tick_max: worker::TICK_MAX,
             connections_max: 100,
+            controller_connections_max: 100,
             connections_per_ip_max: 100,
             connections_per_ip_overrides: BTreeMap::new(),
             queued_bytes_max: 100 << 20,
@@ -161,7 +162,12 @@ impl Host {
         let serve = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
-                let name = Address { name: "T".into(), host: Some("127.0.0.1".into()), port: 0 };
+                let name = Address {
+                    name: "T".into(),
+                    listener_type: ListenerType::Broker,
+                    host: Some("127.0.0.1".into()),
+                    port: 0,
+                };
                 let options = SocketOptions {
                     send_buffer_bytes: Some(102_400),
                     receive_buffer_bytes: Some(102_400),

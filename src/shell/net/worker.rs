@@ -178,7 +178,7 @@ impl<S: Service> Floor<S> {
         let wrong_door = Arc::clone(&self.rules.wrong_door);
         let task = self.tasks.spawn(async move {
             let end = connection.run().await;
-            let Origin { listener, peer } = connection.origin();
+            let Origin { listener, peer, .. } = connection.origin();
             match &end {
                 End::Broken(Broken::Foreign(protocol)) => {
                     wrong_door.tell(*protocol, listener, *peer);
@@ -232,6 +232,7 @@ mod tests {
 
     use super::*;
     use crate::shell::net::limits::Limits;
+    use crate::shell::service::ListenerType;
 
     #[tokio::test]
     async fn connections_go_to_the_thread_with_the_fewest() {
@@ -254,7 +255,8 @@ mod tests {
             let stream = TcpStream::connect(peer).unwrap();
             let slot = limits.slot().await;
             let place = limits.place(slot, Ipv4Addr::LOCALHOST.into()).unwrap();
-            dealer.deal(stream, Origin { listener: "T".into(), peer }, place);
+            let listener_type = ListenerType::Broker;
+            dealer.deal(stream, Origin { listener: "T".into(), listener_type, peer }, place);
             assert_eq!(dealt(&dealer), expected);
         }
         assert_eq!(inboxes.iter().map(UnboundedReceiver::len).collect::<Vec<_>>(), [3, 1, 3]);
