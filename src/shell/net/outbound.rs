@@ -9,6 +9,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::AsFd as _;
 use std::task::{Context, Poll};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::sendfile;
 use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
 use smallvec::SmallVec;
@@ -150,8 +151,12 @@ impl Outbound {
             match stream.try_io(Interest::WRITABLE, || self.write_once(stream)) {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Ok(count) => {
+                    let is_full = count < self.asked_of_the_file();
                     self.advance(count);
                     written += count;
+                    if is_full {
+                        wait_for_room(stream);
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -237,6 +242,16 @@ impl Outbound {
         Ok(sendmsg(stream.as_fd(), &pieces, &mut SendAncillaryBuffer::default(), flags)?)
     }
 
+    /// How many bytes the next system call asks to be copied from a file; 0 if it gathers.
+    fn asked_of_the_file(&self) -> usize {
+        match self.ready.front() {
+            Some(Chunk::File(range)) if is_long(range) => {
+                (range.length_bytes as usize - self.sent_bytes).min(SENDFILE_BYTES_MAX)
+            }
+            _ => 0,
+        }
+    }
+
     /// `count` bytes are gone.
     fn advance(&mut self, mut count: usize) {
         while let Some(front) = self.ready.front() {
@@ -256,6 +271,19 @@ impl Outbound {
 
 const fn is_long(range: &FileRange) -> bool {
     range.length_bytes as usize > GATHERED_RANGE_BYTES_MAX
+}
+
+/// The socket took less of a long range than there was, so it is full, or nearly. Whoever fills the first gap that its
+/// reader makes wakes the reader for each gap; so, unless the system says that there is room, which it does once a
+/// third of the buffer is free, the next bytes wait until it says so. No room goes unnoticed: who asks is told.
+fn wait_for_room(stream: &TcpStream) {
+    let mut asked = [PollFd::new(stream, PollFlags::OUT)];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if poll(&mut asked, Some(&at_once)) == Ok(0) {
+        let full = || Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock));
+        // This is how the runtime is told.
+        let _ = stream.try_io(Interest::WRITABLE, full);
+    }
 }
 
 /// With `MORE`, the system waits for the next call rather than sending a short packet.
