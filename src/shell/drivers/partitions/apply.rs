@@ -1,27 +1,19 @@
 //! What a new image makes of the partitions of this node: logs are made and opened, roles change, what is deleted
 //! goes.
 
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use uuid::Uuid;
-
-use super::partition::{Identity, lock, log_error};
+use super::coming::{Coming, fated, put_aside};
+use super::directory::by_directory;
+use super::partition::{Identity, lock};
 use super::settings::{self, Settings};
 use super::{Control, Key, LogDirectory, Partition, Partitions};
-use crate::kernel::log::disk::Disk as _;
-use crate::kernel::log::file_names::{DirectoryFate, fated_directory, partition_directory};
-use crate::kernel::log::recovery::LogStart;
-use crate::kernel::log::{Log, LogError};
+use crate::kernel::log::file_names::DirectoryFate;
 use crate::kernel::metadata::changes::Changes;
 use crate::kernel::metadata::image::{Image, PartitionRegistration, TopicImage};
-use crate::kernel::replica::leadership::Leadership;
-use crate::shell::disk::files::Files;
-use crate::shell::random::random_bytes;
-use crate::types::error_code::ErrorCode;
-use crate::types::ids::{DirectoryId, NodeId, PartitionId, TopicName};
-use crate::types::offset::Offset;
+use crate::shell::tasks::side_by_side;
+use crate::types::ids::{DirectoryId, NodeId, TopicId};
 use crate::types::time::Now;
 
 /// So many names are remembered that checkpoints still speak of, before those are written anew.
@@ -93,9 +85,9 @@ impl Partitions {
         control: &mut Control,
         now: Now,
     ) {
-        let mut new = Vec::new();
+        let mut coming = Vec::new();
         // Partitions of one topic come one after the other, and share their configuration.
-        let mut of_topic: Option<(Key, Settings)> = None;
+        let mut of_topic: Option<(TopicId, Settings)> = None;
         for (topic_id, id) in changed {
             let Some(topic) = image.topics.of_id(topic_id) else {
                 continue;
@@ -103,9 +95,8 @@ impl Partitions {
             let Some(registration) = topic.partitions.get(&id) else {
                 continue;
             };
-            let key = (topic_id, id);
             if !registration.replicas.contains(&self.node) {
-                self.leave(key, control, now);
+                self.leave((topic_id, id), control, now);
                 continue;
             }
             if let Some(partition) = self.get(topic_id, id) {
@@ -113,29 +104,28 @@ impl Partitions {
                 continue;
             }
             let settings = match of_topic.take() {
-                Some((of, settings)) if of.0 == topic_id => settings,
+                Some((of, settings)) if of == topic_id => settings,
                 _ => control.inherited.of_topic(image, topic.name.as_str()),
             };
             let identity = Identity { topic: topic.name.clone(), topic_id, id };
-            let partition = self.enter(identity, registration, &settings, control, now);
-            of_topic = Some((key, settings));
-            new.push((key, Arc::new(partition)));
+            coming.push(self.coming(identity, registration, settings.clone(), control));
+            of_topic = Some((topic_id, settings));
         }
-        if !new.is_empty() {
+        if !coming.is_empty() {
+            let new = self.enter(coming, control, now);
             let mut by_key = self.by_key.write().unwrap_or_else(PoisonError::into_inner);
             by_key.extend(new);
         }
     }
 
-    /// A partition is here now: its log is opened if the disk has it, and made otherwise.
-    fn enter(
-        &self,
+    /// A partition is to be here: where, and what the last run left of it.
+    fn coming<'a>(
+        &'a self,
         identity: Identity,
-        registration: &PartitionRegistration,
-        settings: &Settings,
+        registration: &'a PartitionRegistration,
+        settings: Settings,
         control: &mut Control,
-        now: Now,
-    ) -> Partition {
+    ) -> Coming<'a> {
         let key = (identity.topic.clone(), identity.id);
         if control.gone.contains(&key) {
             self.forget_the_gone(control);
@@ -145,31 +135,30 @@ impl Partitions {
             Some(index) => &self.directories[index],
             None => self.directory_for(registration),
         };
+        directory.count_up();
         let left = found.and_then(|index| control.left.get(index));
         let left = left.map(|left| left.of(&identity.topic, identity.id));
-        let log = if directory.is_offline() {
-            Err(ErrorCode::KafkaStorageError)
-        } else {
-            let opening = Opening { directory, identity: &identity, settings, now };
-            let opened = match left {
-                Some((start, _)) => opening.open(start),
-                None => opening.create(),
-            };
-            opened.map_err(|error| {
-                log_error(directory, &identity.topic, identity.id, "open a log in", &error)
+        Coming { directory, identity, registration, settings, left }
+    }
+
+    /// Partitions are here now: their logs are opened if the disk has them, and made otherwise.
+    fn enter(
+        &self,
+        coming: Vec<Coming<'_>>,
+        control: &Control,
+        now: Now,
+    ) -> Vec<(Key, Arc<Partition>)> {
+        // To make a log takes less time than to start a thread that makes it.
+        let is_opening = coming.iter().any(|coming| coming.left.is_some());
+        let threads = if is_opening { control.inherited.recovery_threads() } else { 1 };
+        let by_directory = by_directory(&self.directories, coming, |coming| coming.directory);
+        let entered = side_by_side("recovery", by_directory.len(), &by_directory, |(_, coming)| {
+            side_by_side("recovery", threads, coming, |coming| {
+                let key = (coming.identity.topic_id, coming.identity.id);
+                (key, Arc::new(coming.enter(self.node, now)))
             })
-        };
-        let mut leadership =
-            Leadership::new(left.map_or(Offset::ZERO, |(_, high_watermark)| high_watermark));
-        if let Ok(log) = &log {
-            leadership.on_log_start(log.log_start_offset());
-            leadership.cap(log.log_end_offset());
-        }
-        let (directory, topic) = (Arc::clone(directory), Arc::clone(&settings.topic));
-        let partition = Partition::new(identity, directory, topic, log, leadership, now.mono);
-        partition.note_checkpointed(found.is_some());
-        partition.change_role(self.node, registration);
-        partition
+        });
+        entered.into_iter().flatten().collect()
     }
 
     /// Where a new partition goes: where the controller has put it, or where there are fewest.
@@ -215,64 +204,8 @@ impl Partitions {
     }
 }
 
-/// The log of a partition that comes.
-struct Opening<'a> {
-    directory: &'a LogDirectory,
-    identity: &'a Identity,
-    settings: &'a Settings,
-    now: Now,
-}
-
-impl Opening<'_> {
-    fn path(&self) -> std::path::PathBuf {
-        let name = partition_directory(self.identity.topic.as_str(), self.identity.id);
-        self.directory.path().join(name)
-    }
-
-    fn create(&self) -> Result<Log<Files>, LogError> {
-        let (path, config) = (self.path(), Arc::clone(&self.settings.log));
-        Log::create(Files, &path, self.identity.topic_id, config, self.now)
-    }
-
-    /// A directory of another topic of that name, which was deleted while this node was away, is put aside.
-    fn open(&self, start: LogStart) -> Result<Log<Files>, LogError> {
-        let (path, config) = (self.path(), Arc::clone(&self.settings.log));
-        let Identity { topic, topic_id, id } = self.identity;
-        match Log::open(Files, &path, *topic_id, config, start, self.now) {
-            Ok((log, recovery)) => {
-                if recovery.segments_read > 0 {
-                    tracing::info!(%topic, partition = %id, ?recovery, "recovered the log");
-                }
-                Ok(log)
-            }
-            Err(LogError::TopicId { .. }) => {
-                put_aside(self.directory, topic, *id);
-                self.create()
-            }
-            Err(error) => Err(error),
-        }
-    }
-}
-
 /// The directory that the controller has assigned to this node's replica.
 fn assigned_directory(node: NodeId, registration: &PartitionRegistration) -> Option<DirectoryId> {
     let place = registration.replicas.iter().position(|replica| *replica == node)?;
     registration.directories.get(place).copied()
-}
-
-fn fated(topic: &TopicName, id: PartitionId, fate: DirectoryFate) -> String {
-    fated_directory(topic.as_str(), id, fate, Uuid::from_bytes(random_bytes()))
-}
-
-/// Renames a directory that is no replica of this node's, so that nothing is lost and nobody is misled.
-fn put_aside(directory: &LogDirectory, topic: &TopicName, id: PartitionId) {
-    let from = directory.path().join(partition_directory(topic.as_str(), id));
-    let to = directory.path().join(fated(topic, id, DirectoryFate::Stray));
-    if directory.failing("rename a stray in", rename(&from, &to)).is_some() {
-        tracing::warn!(%topic, partition = %id, to = %to.display(), "put a stray log aside");
-    }
-}
-
-fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
-    Files.rename(from, to)
 }

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::kernel::log::clean_shutdown::{self, CLEAN_SHUTDOWN, CLEAN_SHUTDOWN_BYTES_MAX};
 use crate::kernel::log::disk::{Disk as _, Durability};
@@ -94,7 +94,7 @@ impl LogDirectory {
         self.partitions.load(Ordering::Relaxed)
     }
 
-    /// A partition came.
+    /// A partition comes.
     pub fn count_up(&self) {
         self.partitions.fetch_add(1, Ordering::Relaxed);
     }
@@ -153,6 +153,23 @@ impl LogDirectory {
         let path = self.path.join(CLEAN_SHUTDOWN);
         Files.replace_small(&path, text.as_bytes(), Durability::Durable)
     }
+}
+
+/// What lies in each directory, in the order of both. Directories without anything are left out.
+pub fn by_directory<T>(
+    directories: &[Arc<LogDirectory>],
+    things: impl IntoIterator<Item = T>,
+    of: impl Fn(&T) -> &Arc<LogDirectory>,
+) -> Vec<(&Arc<LogDirectory>, Vec<T>)> {
+    let mut sorted: Vec<_> = directories.iter().map(|it| (it, Vec::new())).collect();
+    for thing in things {
+        let place = sorted.iter().position(|(directory, _)| Arc::ptr_eq(directory, of(&thing)));
+        if let Some((_, things)) = place.and_then(|place| sorted.get_mut(place)) {
+            things.push(thing);
+        }
+    }
+    sorted.retain(|(_, things)| !things.is_empty());
+    sorted
 }
 
 impl Left {

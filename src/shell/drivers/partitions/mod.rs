@@ -9,6 +9,7 @@
 //! - The clean mark is the last thing that a stop writes, only if the start was complete and nothing failed.
 
 mod apply;
+mod coming;
 mod directory;
 mod log_dirs;
 mod partition;

@@ -64,6 +64,11 @@ impl Inherited {
         &self.broker
     }
 
+    /// How many threads open the logs of a directory at start, and close them at stop.
+    pub fn recovery_threads(&self) -> usize {
+        usize::try_from(self.broker.num_recovery_threads_per_data_dir).unwrap_or(1)
+    }
+
     /// The configuration of topics that set nothing.
     pub fn broker_topic(&self) -> &TopicConfig {
         &self.plain.topic

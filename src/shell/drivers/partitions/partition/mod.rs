@@ -122,7 +122,6 @@ impl Partition {
             Ok(log) => Store::Open(log),
             Err(code) => Store::Unreadable(code),
         };
-        directory.count_up();
         let partition = Self {
             topic: identity.topic,
             topic_id: identity.topic_id,

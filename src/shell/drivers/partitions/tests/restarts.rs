@@ -45,6 +45,46 @@ fn many_logs_are_closed_together() {
 }
 
 #[test]
+fn logs_of_several_directories_are_made_closed_and_opened_side_by_side() {
+    let mut node = Node::new();
+    node.create("a", 1, 40);
+    let roots = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let start = || {
+        let ids = [1, 2].map(|id| DirectoryId(uuid::Uuid::from_u128(0x1000 + id)));
+        let directories = roots.iter().map(|root| root.path().to_owned()).zip(ids).collect();
+        let partitions = Partitions::open(ME, broker_config(), directories, node.now).unwrap();
+        partitions.apply(&node.image, &Changes::default(), node.now);
+        partitions
+    };
+    let get = |partitions: &Partitions, id| partitions.get(topic_id(1), PartitionId(id)).unwrap();
+    let places = |partitions: &Partitions| -> Vec<PathBuf> {
+        (0..40).map(|id| get(partitions, id).directory().path().to_owned()).collect()
+    };
+    let ends = |partitions: &Partitions| -> Vec<i64> {
+        (0..40).map(|id| get(partitions, id).offsets().log_end.0).collect()
+    };
+    let partitions = start();
+    let made_in = places(&partitions);
+    for directory in partitions.directories() {
+        assert_eq!(directory.partition_count(), 20);
+    }
+    for id in 0..40 {
+        for _ in 0..id % 3 {
+            get(&partitions, id).append(&record(0), 1, node.now).unwrap();
+        }
+    }
+    let written: Vec<i64> = (0..40).map(|id| id % 3).collect();
+    partitions.close(BrokerEpoch(17));
+    let partitions = start();
+    assert_eq!(partitions.previous_broker_epoch(), BrokerEpoch(17));
+    assert_eq!((places(&partitions), ends(&partitions)), (made_in.clone(), written.clone()));
+    // As after a crash.
+    let partitions = start();
+    assert_eq!(partitions.previous_broker_epoch(), BrokerEpoch::UNKNOWN);
+    assert_eq!((places(&partitions), ends(&partitions)), (made_in, written));
+}
+
+#[test]
 fn nothing_that_was_written_is_lost_by_a_crash_of_the_process() {
     let mut node = Node::with_topic();
     for _ in 0..3 {
