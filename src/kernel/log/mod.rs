@@ -135,6 +135,10 @@ pub struct Log<D: Disk> {
     /// Everything below is durable.
     recovery_point: Offset,
     epochs: LeaderEpochs,
+    /// Whether there is no file of the epochs yet.
+    epochs_missing: bool,
+    /// Whether the file of the epochs says something else: only of epochs without records.
+    epochs_unsaved: bool,
     /// Whether the file of the epochs may be lost with the machine.
     epochs_unsynced: bool,
     producers: Producers,
@@ -184,6 +188,8 @@ impl<D: Disk> Log<D> {
             log_end_offset: start,
             recovery_point: start,
             epochs: LeaderEpochs::default(),
+            epochs_missing: true,
+            epochs_unsaved: false,
             epochs_unsynced: false,
             producers: Producers::new(start),
             snapshots: Vec::new(),
@@ -274,31 +280,42 @@ impl<D: Disk> Log<D> {
         self.producers.expire(now.wall, self.config.producer_id_expiration_ms);
     }
 
-    /// Notes that `epoch` begins where the log ends now, in its file, too. That the file may be lost with the machine
-    /// until the next flush does no harm: an epoch without records tells replicas nothing that the one before does not.
+    /// Notes that `epoch` begins where the log ends now. Its file says so from the first record on (that of a new log
+    /// at once): an epoch without records tells replicas nothing that the one before does not, and a start that had to
+    /// write a file for each of thousands of logs would take seconds.
     pub fn assign_epoch_start(&mut self, epoch: LeaderEpoch) -> Result<(), LogError> {
         self.check_online()?;
-        self.assign_epoch(epoch, self.log_end_offset)
+        self.epochs_unsaved |= self.epochs.assign(epoch, self.log_end_offset);
+        if self.epochs_missing { self.save_unsaved_epochs() } else { Ok(()) }
     }
 
+    /// The next record is of `epoch`.
     fn assign_epoch(&mut self, epoch: LeaderEpoch, start: Offset) -> Result<(), LogError> {
-        let is_first = self.epochs.latest().is_none();
-        if self.epochs.assign(epoch, start) {
-            let saved = self.save_epochs(is_first);
+        self.epochs_unsaved |= self.epochs.assign(epoch, start);
+        self.save_unsaved_epochs()
+    }
+
+    fn save_unsaved_epochs(&mut self) -> Result<(), LogError> {
+        if self.epochs_unsaved {
+            let saved = self.save_epochs();
             self.failing(saved)?;
         }
         Ok(())
     }
 
-    fn save_epochs(&mut self, is_first: bool) -> io::Result<()> {
-        self.epochs_unsynced = true;
+    fn save_epochs(&mut self) -> io::Result<()> {
         let path = self.directory.join(LEADER_EPOCH_CHECKPOINT);
         let text = self.epochs.to_text();
-        if is_first {
+        if self.epochs.earliest().is_some_and(|first| first.start_offset == self.log_end_offset) {
             // There is nothing to keep if this is cut short; a start makes it anew from the batches.
-            return self.disk.write_small(&path, text.as_bytes());
+            self.disk.write_small(&path, text.as_bytes())?;
+        } else {
+            self.disk.replace_small(&path, text.as_bytes(), Durability::Cached)?;
         }
-        self.disk.replace_small(&path, text.as_bytes(), Durability::Cached)
+        self.epochs_missing = false;
+        self.epochs_unsaved = false;
+        self.epochs_unsynced = true;
+        Ok(())
     }
 
     /// The largest epoch up to `requested`, and the offset after its last record.

@@ -26,7 +26,7 @@ impl<D: Disk> Log<D> {
         self.log_start_offset = offset;
         self.producers.on_log_start(offset);
         if self.epochs.truncate_from_start(offset) {
-            let saved = self.save_epochs(false);
+            let saved = self.save_epochs();
             self.failing(saved)?;
         }
         Ok(())

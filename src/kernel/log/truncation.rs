@@ -13,7 +13,7 @@ impl<D: Disk> Log<D> {
         self.check_online()?;
         if offset >= self.log_end_offset {
             if self.epochs.truncate_from_end(self.log_end_offset) {
-                let saved = self.save_epochs(false);
+                let saved = self.save_epochs();
                 self.failing(saved)?;
             }
             return Ok(());
@@ -48,7 +48,7 @@ impl<D: Disk> Log<D> {
         self.log_start_offset = self.log_start_offset.min(end);
         self.recovery_point = self.recovery_point.min(end);
         if self.epochs.truncate_from_end(end) {
-            self.save_epochs(false)?;
+            self.save_epochs()?;
         }
         self.producers_up_to(end, self.log_start_offset, now)
     }
@@ -76,7 +76,7 @@ impl<D: Disk> Log<D> {
         self.recovery_point = self.recovery_point.min(offset);
         self.producers.reset(offset);
         self.epochs.clear();
-        let saved = self.save_epochs(false);
+        let saved = self.save_epochs();
         self.failing(saved)
     }
 }

@@ -74,6 +74,8 @@ impl<D: Disk> Log<D> {
         let is_epochs_readable = log.load_epochs()?;
         log.load_segments(&found, start, now, &mut recovery)?;
         log.find_the_end(start, now)?;
+        // Nothing was flushed yet, so nobody has made its name durable.
+        log.is_new |= log.recovery_point == Offset::ZERO;
         if !is_epochs_readable {
             log.epochs_from_batches()?;
         }
@@ -88,6 +90,7 @@ impl<D: Disk> Log<D> {
         let Some(bytes) = self.disk.read_small(&path, LEADER_EPOCH_CHECKPOINT_BYTES_MAX)? else {
             return Ok(true);
         };
+        self.epochs_missing = false;
         let read = std::str::from_utf8(&bytes).ok().and_then(|text| LeaderEpochs::parse(text).ok());
         self.epochs = read.unwrap_or_default();
         Ok(!self.epochs.entries().is_empty())
@@ -226,8 +229,10 @@ impl<D: Disk> Log<D> {
     fn fit_epochs(&mut self) -> Result<(), LogError> {
         let cut = self.epochs.truncate_from_end(self.log_end_offset);
         let moved = self.epochs.truncate_from_start(self.log_start_offset);
-        if cut || moved || self.epochs_unsynced {
-            self.save_epochs(false)?;
+        if moved || self.epochs_unsynced {
+            self.save_epochs()?;
+        } else {
+            self.epochs_unsaved |= cut;
         }
         Ok(())
     }

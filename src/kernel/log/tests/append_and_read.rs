@@ -156,6 +156,43 @@ fn damaged_indexes_are_made_anew_when_they_are_needed() {
 }
 
 #[test]
+fn a_start_writes_nothing_and_an_epoch_is_written_with_its_first_record() {
+    for records in [0, 2] {
+        let disk = SimulatedDisk::default();
+        let text = || {
+            let bytes = disk.content(&Path::new(DIRECTORY).join("leader-epoch-checkpoint"));
+            String::from_utf8(bytes.unwrap()).unwrap()
+        };
+        let mut log = create(&disk, config());
+        log.assign_epoch_start(EPOCH).unwrap();
+        assert_eq!(text(), "0\n1\n3 0\n", "that of a new log at once");
+        for _ in 0..records {
+            append(&mut log, &batch_of(1));
+        }
+        log.close().unwrap();
+        // Two starts, the second after a crash of the first.
+        for epoch in [4, 5] {
+            let before = disk.operations();
+            (log, _) = try_open(&disk, config(), CLEAN).unwrap();
+            log.assign_epoch_start(LeaderEpoch(epoch)).unwrap();
+            assert_eq!(disk.operations(), before);
+            assert_eq!(text(), "0\n1\n3 0\n");
+            let latest = log.end_offset_for_epoch(LeaderEpoch(epoch));
+            assert_eq!(latest, Some((LeaderEpoch(epoch), Offset(records))));
+        }
+        log.append_as_leader(&batch_of(1), LeaderEpoch(5), at(1000)).unwrap();
+        let expected = if records == 0 { "0\n1\n5 0\n" } else { "0\n2\n3 0\n5 2\n" };
+        assert_eq!(text(), expected);
+        let flush = log.begin_flush().unwrap().unwrap();
+        log.end_flush(&flush, flush.run()).unwrap();
+        let found = disk.after_crash(disk.operations(), Loss::Unsynced);
+        let (log, recovery) = try_open(&found, config(), UNCLEAN).unwrap();
+        assert_eq!((log.log_end_offset(), recovery.bytes_cut), (Offset(records + 1), 0));
+        assert_eq!(log.leader_epochs().to_text(), expected);
+    }
+}
+
+#[test]
 fn lost_epochs_are_found_in_the_batches() {
     for content in [&b""[..], b"0\n7\n", b"\xff\x00"] {
         let disk = SimulatedDisk::default();
