@@ -2,9 +2,10 @@
 //!
 //! A shard ([`shard::GroupShard`]) owns the groups whose ids belong to one partition of `__consumer_offsets`. What it is
 //! asked and what it replies is in [`requests`], its groups are in [`table`], and the rules of each kind of group have a
-//! folder: [`classic`] for groups whose members agree among themselves.
+//! folder: [`classic`] for groups whose members agree among themselves. What they have read is in [`offsets`].
 
 pub mod classic;
+pub mod offsets;
 pub mod requests;
 pub mod shard;
 pub mod table;

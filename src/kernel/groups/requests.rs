@@ -10,10 +10,13 @@ use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::list_groups_response::ListedGroup;
 use kafka_protocol::messages::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
-    LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
+    LeaveGroupResponse, OffsetDeleteRequest, SyncGroupRequest, SyncGroupResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 
+use super::offsets::{
+    CommitReply, CommitRequest, DeleteReply, FetchReply, FetchRequest, TxnCommitRequest,
+};
 use crate::kernel::machine::{Output, Write};
 use crate::wire::coordinator_records::groups::GroupRecord;
 
@@ -37,6 +40,14 @@ pub enum GroupRequest {
     ListGroups(GroupFilter),
     /// Groups are deleted, with their offsets.
     DeleteGroups(Vec<StrBytes>),
+    /// Offsets are committed.
+    OffsetCommit(Box<CommitRequest>),
+    /// Offsets are committed if a transaction is.
+    TxnOffsetCommit(Box<TxnCommitRequest>),
+    /// What a group has committed.
+    OffsetFetch(Box<FetchRequest>),
+    /// Offsets are deleted.
+    OffsetDelete(OffsetDeleteRequest),
 }
 
 /// What a shard replies.
@@ -56,6 +67,12 @@ pub enum GroupReply {
     ListGroups(Vec<ListedGroup>),
     /// One for each group that was named, in that order.
     DeleteGroups(Vec<DeletableGroupResult>),
+    /// See [`GroupRequest::OffsetCommit`] and [`GroupRequest::TxnOffsetCommit`].
+    OffsetCommit(CommitReply),
+    /// See [`GroupRequest::OffsetFetch`].
+    OffsetFetch(FetchReply),
+    /// See [`GroupRequest::OffsetDelete`].
+    OffsetDelete(DeleteReply),
 }
 
 /// JoinGroup, and who sends it.

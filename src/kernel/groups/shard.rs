@@ -12,9 +12,14 @@ use kafka_protocol::messages::{GroupId, HeartbeatResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::classic;
+use super::offsets::{
+    Offsets, clean_up, commit_in_transaction, commit_offsets, delete_offsets, fetch_offsets,
+    on_topics_deleted, write_in_batches,
+};
 use super::requests::{DescribeGroups, GroupFilter, GroupOutput, GroupReply, GroupRequest, owned};
 use super::table::{Group, Groups};
-use crate::kernel::machine::{CallId, Env, Machine, Marker, Refused, Replayed, ShardId, Write};
+use crate::kernel::machine::{CallId, Env, Machine, Marker, Refused, Replayed, ShardId};
+use crate::kernel::metadata::changes::Changes;
 use crate::types::error_code::ErrorCode;
 use crate::types::time::{Mono, Now};
 use crate::wire::coordinator_records::CoordinatorRecordError;
@@ -22,8 +27,6 @@ use crate::wire::coordinator_records::groups::GroupRecord;
 
 /// How many groups are looked at in one go when something is due.
 const GROUPS_PER_TIMEOUT: usize = 64;
-/// How many records a clean-up puts into one batch, at least.
-const RECORDS_PER_CLEANUP_BATCH: usize = 500;
 /// From here on DescribeGroups tells that a group does not exist (KIP-1043).
 const FIRST_WITH_GROUP_ID_NOT_FOUND: i16 = 6;
 /// What a group that does not exist is said to be.
@@ -33,6 +36,7 @@ const DEAD: StrBytes = StrBytes::from_static_str("Dead");
 #[derive(Debug)]
 pub struct GroupShard {
     groups: Groups,
+    offsets: Offsets,
     is_loaded: bool,
     /// When offsets that have expired, and groups that are left over, are looked for. None before the load is over.
     cleanup_at: Option<Mono>,
@@ -51,7 +55,7 @@ impl GroupShard {
         call: CallId,
         request: GroupRequest,
     ) {
-        let groups = &mut self.groups;
+        let (groups, offsets) = (&mut self.groups, &self.offsets);
         let reply = match request {
             GroupRequest::JoinGroup(request) => {
                 return classic::join(groups, env, output, call, &request);
@@ -71,6 +75,18 @@ impl GroupShard {
             }
             GroupRequest::ListGroups(filter) => GroupReply::ListGroups(self.list(&filter)),
             GroupRequest::DeleteGroups(ids) => GroupReply::DeleteGroups(self.delete(output, ids)),
+            GroupRequest::OffsetCommit(request) => {
+                GroupReply::OffsetCommit(commit_offsets(groups, env, output, &request))
+            }
+            GroupRequest::TxnOffsetCommit(request) => {
+                GroupReply::OffsetCommit(commit_in_transaction(groups, env, output, &request))
+            }
+            GroupRequest::OffsetFetch(request) => {
+                GroupReply::OffsetFetch(Ok(fetch_offsets(groups, offsets, &request)))
+            }
+            GroupRequest::OffsetDelete(request) => {
+                GroupReply::OffsetDelete(delete_offsets(groups, offsets, output, &request))
+            }
         };
         output.replies.push((call, reply));
     }
@@ -90,13 +106,14 @@ impl GroupShard {
         listed.filter(|it| filter.matches(&it.group_state, &it.group_type)).collect()
     }
 
-    /// Deletes the groups that have no members, in one batch.
+    /// Deletes the groups that have no members, with all that they have committed.
     fn delete(&self, output: &mut GroupOutput, ids: Vec<StrBytes>) -> Vec<DeletableGroupResult> {
         let mut records = Vec::new();
         let mut delete = |id: &StrBytes| match self.groups.get(id) {
             None => Err(ErrorCode::GroupIdNotFound),
             Some(Group::Classic(group)) => {
                 group.check_delete()?;
+                records.extend(self.offsets.delete_all(id));
                 records.push(classic::tombstone(id));
                 Ok(())
             }
@@ -106,32 +123,8 @@ impl GroupShard {
             DeletableGroupResult::default().with_group_id(GroupId(id)).with_error_code(error.code())
         };
         let results = ids.into_iter().map(delete).collect();
-        if !records.is_empty() {
-            output.writes.push(Write { records, transaction: None });
-        }
+        write_in_batches(output, records);
         results
-    }
-
-    /// Forgets groups that have neither members nor offsets.
-    fn clean_up(&mut self, env: &Env<'_>, output: &mut GroupOutput) {
-        self.cleanup_at = Some(next_cleanup(env));
-        let mut records = Vec::new();
-        let mut flush = |records: &mut Vec<GroupRecord>| {
-            if !records.is_empty() {
-                let records = std::mem::take(records);
-                output.writes.push(Write { records, transaction: None });
-            }
-        };
-        for (id, group) in self.groups.iter() {
-            let Group::Classic(group) = group;
-            if group.is_disused() {
-                records.push(classic::tombstone(id));
-            }
-            if records.len() >= RECORDS_PER_CLEANUP_BATCH {
-                flush(&mut records);
-            }
-        }
-        flush(&mut records);
     }
 }
 
@@ -157,7 +150,12 @@ impl Machine for GroupShard {
     type DecodeError = CoordinatorRecordError;
 
     fn new(_id: ShardId) -> Self {
-        Self { groups: Groups::default(), is_loaded: false, cleanup_at: None }
+        Self {
+            groups: Groups::default(),
+            offsets: Offsets::default(),
+            is_loaded: false,
+            cleanup_at: None,
+        }
     }
 
     fn decode(
@@ -171,13 +169,24 @@ impl Machine for GroupShard {
         record.encode()
     }
 
-    fn replay(&mut self, record: Self::Record, _at: Replayed) {
-        if let GroupRecord::GroupMetadata(key, value) = record {
-            classic::replay(&mut self.groups, self.is_loaded, &key, value);
+    fn replay(&mut self, record: Self::Record, at: Replayed) {
+        match record {
+            GroupRecord::GroupMetadata(key, value) => {
+                classic::replay(&mut self.groups, self.is_loaded, &key, value);
+            }
+            GroupRecord::OffsetCommit(key, value) => {
+                if value.is_some() {
+                    self.groups.ensure_simple(&key.group, at.timestamp);
+                }
+                self.offsets.replay(&key, value, &at);
+            }
+            _ => {}
         }
     }
 
-    fn replay_marker(&mut self, _marker: Marker) {}
+    fn replay_marker(&mut self, marker: Marker) {
+        self.offsets.replay_marker(&marker);
+    }
 
     fn on_loaded(&mut self, env: &mut Env<'_>) -> GroupOutput {
         self.is_loaded = true;
@@ -200,6 +209,16 @@ impl Machine for GroupShard {
         output
     }
 
+    fn is_concerned_by(changes: &Changes) -> bool {
+        !changes.topics_deleted.is_empty()
+    }
+
+    fn on_image(&mut self, _env: &mut Env<'_>, changes: &Changes) -> GroupOutput {
+        let mut output = GroupOutput::none();
+        on_topics_deleted(&self.offsets, &mut output, changes);
+        output
+    }
+
     fn next_deadline(&self) -> Option<Mono> {
         let groups = self.groups.next_deadline();
         groups.into_iter().chain(self.cleanup_at).min()
@@ -214,7 +233,8 @@ impl Machine for GroupShard {
             classic::on_timeout(&mut self.groups, env, &mut output, &id);
         }
         if self.cleanup_at.is_some_and(|at| at <= now) {
-            self.clean_up(env, &mut output);
+            self.cleanup_at = Some(next_cleanup(env));
+            clean_up(&self.groups, &self.offsets, env, &mut output);
         }
         output
     }

@@ -139,7 +139,7 @@ impl Groups {
     /// Makes a group that only has offsets, unless there is a group: what a commit without a member does.
     pub fn ensure_simple(&mut self, id: &str, now: Timestamp) {
         if self.get(id).is_none() {
-            self.insert(id, Group::Classic(Box::new(ClassicGroup::new(id, now))));
+            self.insert(id, Group::Classic(Box::new(ClassicGroup::simple(id, now))));
         }
     }
 

@@ -114,6 +114,8 @@ broker_config! {
     group_max_size: i32 = int("group.max.size"),
     group_initial_rebalance_delay_ms: i32 = int("group.initial.rebalance.delay.ms"),
     offsets_retention_check_interval_ms: i64 = long("offsets.retention.check.interval.ms"),
+    offsets_retention_minutes: i32 = int("offsets.retention.minutes"),
+    offset_metadata_max_bytes: i32 = int("offset.metadata.max.bytes"),
     metadata_log_segment_bytes: i32 = int("metadata.log.segment.bytes"),
     metadata_log_segment_ms: i64 = long("metadata.log.segment.ms"),
     metadata_log_max_record_bytes_between_snapshots: i64 =

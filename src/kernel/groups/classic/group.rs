@@ -112,6 +112,11 @@ impl ClassicGroup {
         }
     }
 
+    /// A group that only has offsets, which are in the log.
+    pub fn simple(id: &str, now: Timestamp) -> Self {
+        Self { is_written: true, ..Self::new(id, now) }
+    }
+
     /// Its state.
     pub const fn state(&self) -> State {
         self.state
@@ -142,10 +147,10 @@ impl ClassicGroup {
         self.earliest
     }
 
-    /// What it weighs. A group that never had a member is a stranger itself.
+    /// What it weighs. A group that never had a member is a stranger itself, unless it has offsets.
     pub fn weight(&self) -> Weight {
         let own = GROUP_BYTES + 2 * self.id.len();
-        let is_stranger = self.protocol_type.is_none();
+        let is_stranger = self.protocol_type.is_none() && !self.is_written;
         Weight {
             members: self.members_bytes + if is_stranger { 0 } else { own },
             strangers: self.pending_bytes + if is_stranger { own } else { 0 },
