@@ -22,6 +22,8 @@ pub fn check(config: &BrokerConfig, errors: &mut Vec<ConfigError>) {
     quorum(config, &mut require);
     listeners(config, &mut require);
     connections(config, &mut require);
+    let rates = config.listeners.iter().map(|it| config.connection_creation_rate_of(&it.name));
+    errors.extend(rates.filter_map(Result::err));
 }
 
 type Require<'a> = dyn FnMut(bool, &str, &dyn Fn() -> String) + 'a;

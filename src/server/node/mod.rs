@@ -66,7 +66,7 @@ async fn serve(settings: &Settings, source: &Source, clock: Clock) -> Result<(),
     let apis = Arc::new(connections::Apis { ctx: Arc::clone(node.ctx()), clock });
     let addresses: Vec<_> = bound.clients.iter().map(Bound::address).collect();
     let all = bound.clients.into_iter().chain(bound.controllers).collect();
-    let server = Server::start(&connections::settings(config), all, &apis, clock)?;
+    let server = Server::start(&connections::settings(&node.ctx().config), all, &apis, clock)?;
     banner::print(source, settings, node.ctx(), &addresses, clock.now().mono.0);
     let lost = tokio::select! {
         _ = terminate.recv() => false,

@@ -12,6 +12,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::limits::Limits;
 use super::worker::Dealer;
+use crate::shell::clock::Clock;
 use crate::shell::service::{ListenerType, Origin};
 
 /// How long to wait when the system has no memory or descriptors for another connection, not even a spare one.
@@ -22,6 +23,7 @@ pub struct Acceptor {
     listener: AsyncFd<TcpListener>,
     of: (Arc<str>, ListenerType),
     limits: Arc<Limits>,
+    clock: Clock,
     dealer: Dealer,
     /// Given up when there are no descriptors left, so that a client is told rather than left in the backlog.
     spare: Option<OwnedFd>,
@@ -37,11 +39,11 @@ impl Acceptor {
     pub fn new(
         listener: TcpListener,
         of: (Arc<str>, ListenerType),
-        limits: Arc<Limits>,
+        (limits, clock): (Arc<Limits>, Clock),
         dealer: Dealer,
     ) -> io::Result<Self> {
         let spare = spare(&listener);
-        Ok(Self { listener: AsyncFd::new(listener)?, of, limits, dealer, spare })
+        Ok(Self { listener: AsyncFd::new(listener)?, of, limits, clock, dealer, spare })
     }
 
     /// Accepts until it is dropped.
@@ -50,7 +52,11 @@ impl Acceptor {
             let slot = self.limits.slot().await;
             match self.accept().await {
                 Ok((stream, peer)) => {
-                    if let Some(place) = self.limits.place(slot, peer.ip()) {
+                    let delay = self.limits.delay(&self.of.0, self.clock.now().mono);
+                    if !delay.is_zero() {
+                        tokio::time::sleep(delay).await;
+                    }
+                    if let Some(place) = Limits::place(slot, peer.ip()) {
                         let (listener, listener_type) = (Arc::clone(&self.of.0), self.of.1);
                         let origin = Origin { listener, listener_type, peer };
                         self.dealer.deal(stream, origin, place);
@@ -111,17 +117,17 @@ fn accept_now(listener: &TcpListener) -> Result<(TcpStream, SocketAddr), Errno> 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::io::Read as _;
 
     use super::*;
+    use crate::shell::net::limits::tests::{fixed, quotas};
 
     #[tokio::test]
     async fn without_a_descriptor_a_client_is_closed_rather_than_left_waiting() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let to = listener.local_addr().unwrap();
-        let limits = Arc::new(Limits::new(9, 9, BTreeMap::new()));
+        let limits = (fixed(quotas(9, 9)), Clock::new());
         let of = ("T".into(), ListenerType::Broker);
         let mut acceptor = Acceptor::new(listener, of, limits, Dealer::new(&[])).unwrap();
         for _ in 0..3 {

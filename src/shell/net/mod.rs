@@ -3,7 +3,8 @@
 //! A few threads, each with a runtime of its own, share the connections; whoever runs [`Server::start`] accepts them
 //! and deals them out. What a frame means is the [`Service`]'s business.
 //!
-//! - [`listen`]: addresses to sockets. [`acceptor`]: sockets to connections. [`limits`]: how many there may be.
+//! - [`listen`]: addresses to sockets. [`acceptor`]: sockets to connections. [`limits`]: how many there may be;
+//!   [`creation_rate`]: how fast they may come.
 //! - [`worker`]: a thread and its connections. [`connection`]: one of them, as a state machine.
 //! - [`inbound`]: bytes to frames. [`outbound`]: answers to bytes. [`buffers`]: what both borrow from their thread.
 //! - [`memory_budget`]: what large frames may take in all. [`foreign`], [`wrong_door`]: who came by mistake.
@@ -15,6 +16,7 @@
 pub mod acceptor;
 pub mod buffers;
 pub mod connection;
+pub mod creation_rate;
 pub mod foreign;
 pub mod inbound;
 pub mod limits;
@@ -27,14 +29,13 @@ pub mod wrong_door;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::acceptor::Acceptor;
-use self::limits::Limits;
+use self::limits::{Limits, QuotaSource};
 use self::listen::Bound;
 use self::memory_budget::MemoryBudget;
 use self::worker::{Dealer, Rules, Worker};
@@ -44,7 +45,7 @@ use super::service::{ListenerType, Service};
 use super::tasks::Tasks;
 
 /// What a server may do.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// How many threads share the connections.
     pub threads: usize,
@@ -54,15 +55,11 @@ pub struct Settings {
     pub idle_max: Option<Duration>,
     /// The longest time between two looks at the connections: [`worker::TICK_MAX`] but in tests.
     pub tick_max: Duration,
-    /// `max.connections`.
-    pub connections_max: usize,
-    /// The same for listeners of the controller, which has a limit of its own: clients, however many, do not lock out
+    /// What connections there may be to listeners of brokers.
+    pub quotas: QuotaSource,
+    /// The same for listeners of the controller, which has limits of its own: clients, however many, do not lock out
     /// those who would help.
-    pub controller_connections_max: usize,
-    /// `max.connections.per.ip`.
-    pub connections_per_ip_max: usize,
-    /// `max.connections.per.ip.overrides`.
-    pub connections_per_ip_overrides: BTreeMap<IpAddr, usize>,
+    pub controller_quotas: QuotaSource,
     /// `queued.max.request.bytes`.
     pub queued_bytes_max: usize,
 }
@@ -93,13 +90,9 @@ impl Server {
             Worker::start(&format!("connections-{index}"), rules.clone(), Arc::clone(service))
         };
         let workers = (0..settings.threads.max(1)).map(start).collect::<io::Result<Vec<_>>>()?;
-        let limits = |connections_max: usize| {
-            let per_ip = settings.connections_per_ip_max;
-            let overrides = settings.connections_per_ip_overrides.clone();
-            Arc::new(Limits::new(connections_max, per_ip, overrides))
-        };
-        let of_brokers = limits(settings.connections_max);
-        let of_controllers = limits(settings.controller_connections_max);
+        let limits = |quotas: &QuotaSource| Arc::new(Limits::new(Arc::clone(quotas)));
+        let of_brokers = limits(&settings.quotas);
+        let of_controllers = limits(&settings.controller_quotas);
         let addresses = bound.iter().map(Bound::address).collect();
         let mut acceptors = Tasks::default();
         for one in bound {
@@ -108,7 +101,7 @@ impl Server {
                 ListenerType::Broker => &of_brokers,
                 ListenerType::Controller => &of_controllers,
             };
-            let (limits, dealer) = (Arc::clone(limits), Dealer::new(&workers));
+            let (limits, dealer) = ((Arc::clone(limits), clock), Dealer::new(&workers));
             let acceptor = Acceptor::new(one.listen()?, of, limits, dealer)?;
             acceptors.spawn(acceptor.run());
         }

@@ -1,6 +1,6 @@
 //! Over real sockets, with a service that does what each frame's first byte says.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -10,6 +10,9 @@ use std::sync::{Condvar, LazyLock, Mutex};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::creation_rate::Window;
+use super::limits::tests::quotas;
+use super::limits::{ListenerQuota, Quotas};
 use super::listen::{Address, SocketOptions};
 use super::*;
 use crate::shell::service::{Answer, Origin};
@@ -133,6 +136,11 @@ impl Service for Scripted {
     }
 }
 
+fn source(quotas: Quotas) -> QuotaSource {
+    let quotas = Arc::new(quotas);
+    Arc::new(move || Arc::clone(&quotas))
+}
+
 /// A server on a thread of its own.
 struct Host {
     address: SocketAddr,
@@ -148,10 +156,8 @@ impl Host {
             request_bytes_max: REQUEST_BYTES_MAX,
             idle_max: None,
             tick_max: worker::TICK_MAX,
-            connections_max: 100,
-            controller_connections_max: 100,
-            connections_per_ip_max: 100,
-            connections_per_ip_overrides: BTreeMap::new(),
+            quotas: source(quotas(100, 100)),
+            controller_quotas: source(quotas(100, 100)),
             queued_bytes_max: 100 << 20,
         };
         adapt(&mut settings);
@@ -338,7 +344,7 @@ fn a_wrong_length_closes_after_the_answers_to_what_came_before() {
 
 #[test]
 fn a_connection_that_is_reset_inside_a_frame_gives_its_place_back() {
-    let host = Host::start(|settings| settings.connections_max = 1);
+    let host = Host::start(|settings| settings.quotas = source(quotas(1, 100)));
     for length in [100_000_i32, 1_000] {
         let mut client = host.connect();
         client.0.write_all(&[&length.to_be_bytes()[..], &[0; 900]].concat()).unwrap();
@@ -352,7 +358,7 @@ fn a_connection_that_is_reset_inside_a_frame_gives_its_place_back() {
 
 #[test]
 fn a_panic_ends_its_connection_and_no_other() {
-    let host = Host::start(|settings| settings.connections_max = 2);
+    let host = Host::start(|settings| settings.quotas = source(quotas(2, 100)));
     let mut other = host.connect();
     for _ in 0..3 {
         let mut client = host.connect();
@@ -537,7 +543,7 @@ fn who_sent_nonsense_and_does_not_read_falls_idle_too() {
 
 #[test]
 fn one_address_gets_no_more_connections_than_it_may() {
-    let host = Host::start(|settings| settings.connections_per_ip_max = 2);
+    let host = Host::start(|settings| settings.quotas = source(quotas(100, 2)));
     let mut clients = [host.connect(), host.connect()];
     for client in &mut clients {
         client.send(b"e1");
@@ -570,4 +576,24 @@ fn a_stop_answers_what_is_under_way_and_does_not_wait_for_ever() {
     assert_eq!(forgotten.rest(), b"");
     stopping.join().unwrap();
     assert!(clock.now().mono.since(begin) < Duration::from_secs(2));
+}
+
+#[test]
+fn a_connection_that_comes_too_fast_waits_for_its_turn() {
+    let window = Window { burst: Duration::ZERO, wait_max: Duration::from_hours(1) };
+    let listener = |creation_rate: u32| ListenerQuota { creation_rate, is_protected: false };
+    for (creation_rate, is_served) in [(i32::MAX as u32, true), (0, false)] {
+        let listeners = BTreeMap::from([("T".to_owned(), listener(creation_rate))]);
+        let quotas = Quotas { listeners, window, ..quotas(100, 100) };
+        let host = Host::start(|settings| settings.quotas = source(quotas));
+        let mut client = host.connect();
+        client.send(b"e.");
+        if is_served {
+            assert_eq!(client.answer(), b"e.");
+        } else {
+            client.0.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+            assert!(client.0.read(&mut [0]).is_err(), "it is neither served nor closed");
+        }
+        host.stop();
+    }
 }

@@ -227,18 +227,18 @@ impl<S: Service> Floor<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::net::{Ipv4Addr, TcpListener};
 
     use super::*;
     use crate::shell::net::limits::Limits;
+    use crate::shell::net::limits::tests::{fixed, quotas};
     use crate::shell::service::ListenerType;
 
     #[tokio::test]
     async fn connections_go_to_the_thread_with_the_fewest() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = listener.local_addr().unwrap();
-        let limits = Arc::new(Limits::new(99, 99, BTreeMap::new()));
+        let limits = fixed(quotas(99, 99));
         let (mut inboxes, mut threads) = (Vec::new(), Vec::new());
         for load in [0, 2, 0] {
             let (inbox, messages) = unbounded_channel();
@@ -254,7 +254,7 @@ mod tests {
         {
             let stream = TcpStream::connect(peer).unwrap();
             let slot = limits.slot().await;
-            let place = limits.place(slot, Ipv4Addr::LOCALHOST.into()).unwrap();
+            let place = Limits::place(slot, Ipv4Addr::LOCALHOST.into()).unwrap();
             let listener_type = ListenerType::Broker;
             dealer.deal(stream, Origin { listener: "T".into(), listener_type, peer }, place);
             assert_eq!(dealt(&dealer), expected);

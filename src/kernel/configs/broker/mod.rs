@@ -90,6 +90,8 @@ broker_config! {
     max_connections: i32 = int("max.connections"),
     max_connections_per_ip: i32 = int("max.connections.per.ip"),
     max_connection_creation_rate: i32 = int("max.connection.creation.rate"),
+    quota_window_num: i32 = int("quota.window.num"),
+    quota_window_size_seconds: i32 = int("quota.window.size.seconds"),
     queued_max_requests: i32 = int("queued.max.requests"),
     queued_max_request_bytes: i64 = long("queued.max.request.bytes"),
     fetch_max_bytes: i32 = int("fetch.max.bytes"),
@@ -221,6 +223,20 @@ impl BrokerConfig {
     /// The listeners of the controller.
     pub fn controller_listeners(&self) -> impl Iterator<Item = &Endpoint> {
         self.listeners.iter().filter(|endpoint| self.is_controller_listener(&endpoint.name))
+    }
+
+    /// The most connections that a listener accepts in a second: its own key, or else that of all.
+    pub fn connection_creation_rate_of(&self, listener: &str) -> Result<i32, ConfigError> {
+        const KEY: &str = "max.connection.creation.rate";
+        let own = format!("listener.name.{}.{KEY}", listener.to_lowercase());
+        let (Some(text), Some(definition)) = (self.explicit.get(&own), BROKER.get(KEY)) else {
+            return Ok(self.max_connection_creation_rate);
+        };
+        match parse(definition, Some(text)) {
+            Ok(Value::Integer(rate)) => Ok(i32::try_from(rate).unwrap_or(i32::MAX)),
+            Ok(_) => Ok(self.max_connection_creation_rate),
+            Err(error) => Err(ConfigError { key: Some(own), ..error }),
+        }
     }
 
     /// The directory of the metadata log.

@@ -179,6 +179,11 @@ fn keys_that_do_not_go_together_are_refused_in_kafkas_words() {
             vec![("max.connections.per.ip.overrides", Some("a:1,a b:2"))],
             "max.connections.per.ip.overrides contains invalid addresses : a b:2".to_owned(),
         ),
+        (
+            vec![("listener.name.plaintext.max.connection.creation.rate", Some("-1"))],
+            "Invalid value -1 for configuration max.connection.creation.rate: Value must be at least 0"
+                .to_owned(),
+        ),
     ] {
         check(&changes, &expected);
     }
