@@ -13,7 +13,7 @@ mod requests;
 
 pub use files::{log_files, raft_files};
 pub use logs::log_recovery;
-pub use records::{batch_check, compression, metadata_record, record_walk};
+pub use records::{batch_check, compression, coordinator_record, metadata_record, record_walk};
 pub use requests::{fetch, frame, produce, request};
 
 /// A target's name and function.
@@ -29,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     ("record_walk", record_walk),
     ("compression", compression),
     ("metadata_record", metadata_record),
+    ("coordinator_record", coordinator_record),
     ("log_files", log_files),
     ("raft_files", raft_files),
     ("log_recovery", log_recovery),

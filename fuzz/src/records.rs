@@ -8,6 +8,8 @@ use ottla::internals::wire::batch::{
 };
 use ottla::internals::wire::batch_check::{BatchRules, TargetCompression, check_produced};
 use ottla::internals::wire::compression::{Codec, compress, decompress};
+use ottla::internals::wire::coordinator_records::groups::GroupRecord;
+use ottla::internals::wire::coordinator_records::transactions::TransactionLogRecord;
 use ottla::internals::wire::record_iter::iterate;
 use ottla::internals::wire::records::MetadataRecord;
 
@@ -120,4 +122,30 @@ pub fn metadata_record(data: &[u8]) {
     let again = MetadataRecord::decode(&written).expect("what is written reads");
     // Bytes, not values: a quota may be a number that is not equal to itself.
     assert_eq!(again.encode(METADATA_VERSION), written);
+}
+
+/// The newest transaction.version there is.
+const TRANSACTION_VERSION: i16 = 2;
+
+/// A key and a value of a coordinator's topic: what reads is written, and reads as the same.
+pub fn coordinator_record(data: &[u8]) {
+    let mut dice = Dice(data);
+    let choice = dice.u8();
+    let key_bytes = usize::from(dice.u16());
+    let rest = dice.rest();
+    let (key, value) = rest.split_at(key_bytes.min(rest.len()));
+    let key = Bytes::copy_from_slice(key);
+    let value = (choice & 2 == 0).then(|| Bytes::copy_from_slice(value));
+    if choice & 1 == 0 {
+        let Ok(Some(record)) = GroupRecord::decode(&key, value.as_ref()) else { return };
+        let written = record.encode();
+        let again = GroupRecord::decode(&written.0, written.1.as_ref());
+        let again = again.expect("what is written reads").expect("its type is known");
+        assert_eq!(again.encode(), written);
+    } else {
+        let Ok(Some(record)) = TransactionLogRecord::decode(&key, value.as_ref()) else { return };
+        let written = record.encode(TRANSACTION_VERSION);
+        let again = TransactionLogRecord::decode(&written.0, written.1.as_ref());
+        assert_eq!(again, Ok(Some(record)), "nothing is lost in the newest version");
+    }
 }
