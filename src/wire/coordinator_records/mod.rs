@@ -8,10 +8,12 @@
 //! Nothing that was read keeps the batch it was read from: texts and bytes are copies.
 //!
 //! - [`groups`]: `__consumer_offsets`, as `GroupRecord`; its records are in [`offsets`], [`classic`], [`consumer`].
+//! - [`consumer_protocol`]: what the members of a classic group wrote into it.
 //! - [`transactions`]: `__transaction_state`, as `TransactionLogRecord`.
 
 pub mod classic;
 pub mod consumer;
+pub mod consumer_protocol;
 pub mod groups;
 pub mod offsets;
 pub mod transactions;

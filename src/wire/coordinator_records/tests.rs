@@ -289,6 +289,9 @@ fn a_text_that_no_length_can_say_is_cut_at_a_letter() {
 }
 
 proptest! {
+    // Each case reads every record cut at every byte.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
     #[test]
     fn what_is_encoded_decodes_and_what_is_cut_does_not(seed: u64) {
         for (name, newest, sample) in GroupRecord::samples(seed) {
