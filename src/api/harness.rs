@@ -13,6 +13,7 @@ use super::cluster::auto_creation::AutoCreation;
 use super::context::{Ctx, NodeInfo};
 use super::data;
 use super::data::producer_ids::ProducerIds;
+use super::txns;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::layers::Texts;
 use crate::kernel::controller::{Reply, Request};
@@ -201,6 +202,7 @@ impl Node {
             22 => data::init_producer_id::handle(ctx, call, body),
             23 => data::offset_for_leader_epoch::handle(ctx, &call, body),
             35 => data::describe_log_dirs::handle(ctx, &call, body),
+            61 => txns::describe_producers::handle(ctx, &call, body),
             other => panic!("no handler for {other}"),
         }
     }

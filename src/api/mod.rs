@@ -13,3 +13,4 @@ pub mod forward;
 pub mod harness;
 pub mod table;
 pub mod topics;
+pub mod txns;

@@ -22,6 +22,7 @@ use super::data::{
     offset_for_leader_epoch, produce,
 };
 use super::topics::{create_partitions, create_topics, delete_topics};
+use super::txns::describe_producers;
 
 /// How a request is handled: decode, act, encode.
 pub type Handler = fn(&Arc<Ctx>, Call, Bytes) -> Answer;
@@ -91,6 +92,9 @@ pub const ROWS: &[Row] = rows! {
     55 DescribeQuorum 0..=2 BOTH |ctx, call, body| describe_quorum::handle(ctx, &call, body);
     57 UpdateFeatures 0..=2 BOTH update_features::handle;
     60 DescribeCluster 0..=2 BOTH |ctx, call, body| describe_cluster::handle(ctx, &call, body);
+    61 DescribeProducers 0..=0 BROKER |ctx, call, body| {
+        describe_producers::handle(ctx, &call, body)
+    };
     74 ListConfigResources 0..=1 BROKER |ctx, call, body| {
         list_config_resources::handle(ctx, &call, body)
     };

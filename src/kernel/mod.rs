@@ -11,3 +11,4 @@ pub mod machine;
 pub mod metadata;
 pub mod raft;
 pub mod replica;
+pub mod txns;

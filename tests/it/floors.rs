@@ -19,6 +19,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         "kernel::groups",
         &["types", "wire", "kernel::configs", "kernel::metadata", "kernel::machine"],
     ),
+    ("kernel::txns", &["types", "wire", "kernel::configs", "kernel::metadata", "kernel::machine"]),
     // Effects: the clock, chance, threads; then `disk` and `net`, which are blind to each other; then
     // `drivers`, which see all but `net`.
     ("shell", &["types", "wire"]),

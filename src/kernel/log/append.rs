@@ -7,10 +7,12 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use super::disk::Disk;
+use super::producers::verification::{Verification, VerificationGuard};
 use super::producers::{AppendOrigin, EndTransactionMarker, ProducerError, Sequenced};
 use super::segment::{NewBatch, RELATIVE_OFFSET_MAX};
 use super::{Log, LogError};
-use crate::types::epoch::LeaderEpoch;
+use crate::types::epoch::{LeaderEpoch, ProducerEpoch};
+use crate::types::ids::ProducerId;
 use crate::types::offset::Offset;
 use crate::types::time::{Now, Timestamp};
 use crate::wire::batch::{BATCH_PREFIX_BYTES, Batch, BatchHeader, TimestampType};
@@ -69,14 +71,24 @@ pub struct Origin {
     pub producer: AppendOrigin,
     /// The `transaction.version` under which a marker is written.
     pub transaction_version: i16,
+    /// What a transactional write has to show.
+    pub verification: Verification,
 }
 
 impl Origin {
     /// Any producer.
-    pub const CLIENT: Self = Self { producer: AppendOrigin::Client, transaction_version: 0 };
+    pub const CLIENT: Self = Self {
+        producer: AppendOrigin::Client,
+        transaction_version: 0,
+        verification: Verification::Off,
+    };
     /// A coordinator of this node.
-    pub const COORDINATOR: Self =
-        Self { producer: AppendOrigin::Coordinator, transaction_version: 0 };
+    pub const COORDINATOR: Self = Self { producer: AppendOrigin::Coordinator, ..Self::CLIENT };
+
+    /// A coordinator of transactions, at this `transaction.version`.
+    pub const fn marker(transaction_version: i16) -> Self {
+        Self { transaction_version, ..Self::COORDINATOR }
+    }
 }
 
 impl<D: Disk> Log<D> {
@@ -111,7 +123,7 @@ impl<D: Disk> Log<D> {
             }
             None => {
                 if let Sequenced::Duplicate(first) =
-                    self.producers.check(&header, origin.producer)?
+                    self.producers.check(&header, origin.producer, origin.verification)?
                 {
                     return Ok(Appended {
                         base_offset: first.first_offset(),
@@ -135,6 +147,19 @@ impl<D: Disk> Log<D> {
             log_start_offset: self.log_start_offset,
             duplicate: false,
         })
+    }
+
+    /// A client is about to write to a transaction; see [`Producers::start_verification`].
+    ///
+    /// [`Producers::start_verification`]: super::producers::Producers::start_verification
+    pub fn start_verification(
+        &mut self,
+        producer: (ProducerId, ProducerEpoch),
+        sequence: i32,
+        bumps_epoch: bool,
+        now: Timestamp,
+    ) -> Result<Option<VerificationGuard>, ProducerError> {
+        self.producers.start_verification(producer, sequence, bumps_epoch, now)
     }
 
     /// Appends a batch of the leader's as it is, its offsets and its epoch included. A gap before it is what compaction

@@ -110,6 +110,9 @@ broker_config! {
     replica_lag_time_max_ms: i64 = long("replica.lag.time.max.ms"),
     producer_id_expiration_ms: i32 = int("producer.id.expiration.ms"),
     producer_id_expiration_check_interval_ms: i32 = int("producer.id.expiration.check.interval.ms"),
+    add_partitions_to_txn_retry_backoff_ms: i32 = int("add.partitions.to.txn.retry.backoff.ms"),
+    add_partitions_to_txn_retry_backoff_max_ms: i32 =
+        int("add.partitions.to.txn.retry.backoff.max.ms"),
     transaction_max_timeout_ms: i32 = int("transaction.max.timeout.ms"),
     group_min_session_timeout_ms: i32 = int("group.min.session.timeout.ms"),
     group_max_session_timeout_ms: i32 = int("group.max.session.timeout.ms"),
@@ -118,6 +121,11 @@ broker_config! {
     offsets_retention_check_interval_ms: i64 = long("offsets.retention.check.interval.ms"),
     offsets_retention_minutes: i32 = int("offsets.retention.minutes"),
     offset_metadata_max_bytes: i32 = int("offset.metadata.max.bytes"),
+    transaction_partition_verification_enable: bool =
+        boolean("transaction.partition.verification.enable"),
+    transaction_remove_expired_transaction_cleanup_interval_ms: i32 =
+        int("transaction.remove.expired.transaction.cleanup.interval.ms"),
+    transactional_id_expiration_ms: i32 = int("transactional.id.expiration.ms"),
     metadata_log_segment_bytes: i32 = int("metadata.log.segment.bytes"),
     metadata_log_segment_ms: i64 = long("metadata.log.segment.ms"),
     metadata_log_max_record_bytes_between_snapshots: i64 =

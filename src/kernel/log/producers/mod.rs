@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
+use self::verification::{Questions, Verification, VerificationGuard};
 use super::transaction_index::AbortedTransaction;
 use crate::types::epoch::ProducerEpoch;
 use crate::types::error_code::ErrorCode;
@@ -28,6 +29,7 @@ use crate::wire::batch_builder::ControlType;
 use crate::wire::record_iter;
 
 pub mod snapshot;
+pub mod verification;
 
 /// So many batches of a producer are remembered: a client has at most five requests in flight.
 pub const BATCHES_KEPT: usize = 5;
@@ -147,6 +149,9 @@ pub enum ProducerError {
     /// Not part of a transaction, while the producer has one open.
     #[error("expected a transactional write")]
     InvalidTxnState,
+    /// The first write of a transaction that its coordinator has not vouched for, or that has ended meanwhile.
+    #[error("the record is not part of an ongoing transaction")]
+    NotVerified,
     /// The marker of a coordinator that was replaced.
     #[error("coordinator epoch {incoming} is older than {current}")]
     TransactionCoordinatorFenced {
@@ -163,7 +168,7 @@ impl ProducerError {
         match self {
             Self::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
             Self::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
-            Self::InvalidTxnState => ErrorCode::InvalidTxnState,
+            Self::InvalidTxnState | Self::NotVerified => ErrorCode::InvalidTxnState,
             Self::TransactionCoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
         }
     }
@@ -215,6 +220,8 @@ pub struct Producers {
     ongoing: BTreeMap<Offset, Transaction>,
     /// Ended transactions whose marker is not below the high watermark, by their first offset.
     unreplicated: BTreeMap<Offset, Transaction>,
+    /// First writes of transactions that wait for the word of the coordinator.
+    questions: Questions,
     /// The offset after the last batch that was applied.
     end_offset: Offset,
 }
@@ -230,35 +237,95 @@ impl Producers {
         &self,
         header: &BatchHeader,
         origin: AppendOrigin,
+        verification: Verification,
     ) -> Result<Sequenced, ProducerError> {
         if !header.has_producer_id() {
             return Ok(Sequenced::New);
         }
-        let Some(entry) = self.by_id.get(&header.producer_id) else {
-            return Ok(Sequenced::New);
-        };
-        if origin == AppendOrigin::Client
+        let entry = self.by_id.get(&header.producer_id);
+        let is_client = origin == AppendOrigin::Client;
+        if is_client
+            && let Some(entry) = entry
             && entry.epoch == header.producer_epoch
             && let Some(batch) = duplicate_in(entry, header)
         {
             return Ok(Sequenced::Duplicate(batch));
         }
-        if header.producer_epoch < entry.epoch {
-            let (incoming, current) = (header.producer_epoch.0, entry.epoch.0);
-            return Err(ProducerError::InvalidProducerEpoch { incoming, current });
+        self.check_epoch(header.producer_id, header.producer_epoch)?;
+        if header.is_transactional()
+            && !self.has_ongoing(header.producer_id, header.producer_epoch)
+            && let Verification::Required(guard) = verification
+            && !self.questions.is_open(header.producer_id, guard)
+        {
+            return Err(ProducerError::NotVerified);
         }
-        if origin == AppendOrigin::Client {
-            let same_epoch = header.producer_epoch == entry.epoch;
-            let last = if same_epoch { entry.last_sequence() } else { -1 };
-            if !follows(last, header.base_sequence) {
-                let incoming = header.base_sequence;
-                return Err(ProducerError::OutOfOrderSequence { incoming, last });
-            }
+        if is_client {
+            self.check_sequence(entry, header)?;
         }
-        if entry.transaction_first_offset.is_some() && !header.is_transactional() {
+        if entry.is_some_and(|it| it.transaction_first_offset.is_some())
+            && !header.is_transactional()
+        {
             return Err(ProducerError::InvalidTxnState);
         }
         Ok(Sequenced::New)
+    }
+
+    fn check_epoch(&self, id: ProducerId, epoch: ProducerEpoch) -> Result<(), ProducerError> {
+        match self.by_id.get(&id) {
+            Some(entry) if epoch < entry.epoch => {
+                let (incoming, current) = (epoch.0, entry.epoch.0);
+                Err(ProducerError::InvalidProducerEpoch { incoming, current })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_sequence(
+        &self,
+        entry: Option<&ProducerEntry>,
+        header: &BatchHeader,
+    ) -> Result<(), ProducerError> {
+        let incoming = header.base_sequence;
+        if let Some(question) = self.questions.get(header.producer_id) {
+            let is_empty = entry.is_none_or(|entry| entry.batches.is_empty());
+            if question.bumps_epoch && incoming != 0 && is_empty {
+                return Err(ProducerError::OutOfOrderSequence { incoming, last: -1 });
+            }
+            let lowest = question.lowest_sequence;
+            if incoming > lowest {
+                return Err(ProducerError::OutOfOrderSequence { incoming, last: lowest });
+            }
+        }
+        let Some(entry) = entry else { return Ok(()) };
+        let same_epoch = header.producer_epoch == entry.epoch;
+        let last = if same_epoch { entry.last_sequence() } else { -1 };
+        if follows(last, incoming) {
+            return Ok(());
+        }
+        Err(ProducerError::OutOfOrderSequence { incoming, last })
+    }
+
+    /// Whether a producer has a transaction open here.
+    pub fn has_ongoing(&self, id: ProducerId, epoch: ProducerEpoch) -> bool {
+        self.by_id
+            .get(&id)
+            .is_some_and(|it| it.epoch == epoch && it.transaction_first_offset.is_some())
+    }
+
+    /// A client is about to write to a transaction. If this is the first write here, the coordinator has to be asked,
+    /// and the append has to show what this gives.
+    pub fn start_verification(
+        &mut self,
+        (id, epoch): (ProducerId, ProducerEpoch),
+        sequence: i32,
+        bumps_epoch: bool,
+        now: Timestamp,
+    ) -> Result<Option<VerificationGuard>, ProducerError> {
+        self.check_epoch(id, epoch)?;
+        if self.has_ongoing(id, epoch) {
+            return Ok(None);
+        }
+        Ok(Some(self.questions.ask((id, epoch), sequence, bumps_epoch, now)))
     }
 
     /// Whether the marker of a transaction may be appended. Under version 2 of transactions (KIP-890) its epoch is
@@ -273,7 +340,9 @@ impl Producers {
             return Ok(());
         };
         let (incoming, current) = (header.producer_epoch, entry.epoch);
-        let again = incoming == current && entry.transaction_first_offset.is_none();
+        // At the last epoch there is no other to end it with.
+        let again = incoming == current
+            && (entry.transaction_first_offset.is_none() || incoming.0 == i16::MAX);
         let is_valid = if transaction_version >= 2 {
             incoming > current || again
         } else {
@@ -305,11 +374,15 @@ impl Producers {
             timestamp: header.max_timestamp,
         });
         entry.last_timestamp = header.max_timestamp;
-        if header.is_transactional() && entry.transaction_first_offset.is_none() {
+        if !header.is_transactional() {
+            return;
+        }
+        if entry.transaction_first_offset.is_none() {
             entry.transaction_first_offset = Some(header.base_offset);
             let transaction = Transaction { producer_id: header.producer_id, last_offset: None };
             self.ongoing.insert(header.base_offset, transaction);
         }
+        self.questions.on_record(header.producer_id);
     }
 
     /// Notes a marker that is in the log. Gives the transaction that it aborted, for the index; none where it
@@ -324,6 +397,7 @@ impl Producers {
             return None;
         }
         let producer_id = header.producer_id;
+        self.questions.on_marker(producer_id, header.producer_epoch);
         let entry = self.entry(producer_id, header.producer_epoch);
         let first_offset = entry.transaction_first_offset.take();
         entry.move_to_epoch(header.producer_epoch);
@@ -377,6 +451,7 @@ impl Producers {
     /// Forgets producers that wrote nothing for so long (`producer.id.expiration.ms`) and have no open transaction.
     /// Gives how many there were.
     pub fn expire(&mut self, now: Timestamp, expiration_ms: i64) -> usize {
+        self.questions.expire(now, expiration_ms);
         let before = self.by_id.len();
         if before > 0 {
             self.by_id.retain(|_, entry| !entry.is_expired(now, expiration_ms));

@@ -41,7 +41,7 @@ fn end(producers: &mut Producers, batch: &Batch) -> Option<AbortedTransaction> {
 }
 
 fn append(producers: &mut Producers, header: &BatchHeader) -> Result<Sequenced, ProducerError> {
-    let sequenced = producers.check(header, AppendOrigin::Client)?;
+    let sequenced = producers.check(header, AppendOrigin::Client, Verification::Off)?;
     if sequenced == Sequenced::New {
         producers.apply(header);
     }
@@ -112,9 +112,12 @@ fn a_coordinator_has_no_sequences() {
     let mut producers = Producers::default();
     producers.apply(&batch(0, 1, 0, 1));
     let of = |epoch| batch(1, epoch, -1, 1);
-    assert_eq!(producers.check(&of(1), AppendOrigin::Coordinator), Ok(Sequenced::New));
+    assert_eq!(
+        producers.check(&of(1), AppendOrigin::Coordinator, Verification::Off),
+        Ok(Sequenced::New)
+    );
     let old = ProducerError::InvalidProducerEpoch { incoming: 0, current: 1 };
-    assert_eq!(producers.check(&of(0), AppendOrigin::Coordinator), Err(old));
+    assert_eq!(producers.check(&of(0), AppendOrigin::Coordinator, Verification::Off), Err(old));
 }
 
 #[test]
@@ -167,7 +170,7 @@ fn a_transaction_is_unstable_until_its_marker_is_replicated() {
 fn a_transaction_refuses_what_is_not_part_of_it() {
     let mut producers = Producers::default();
     producers.apply(&transactional(0, 7, 0, 0));
-    let refused = producers.check(&batch(1, 0, 1, 1), AppendOrigin::Client);
+    let refused = producers.check(&batch(1, 0, 1, 1), AppendOrigin::Client, Verification::Off);
     assert_eq!(refused, Err(ProducerError::InvalidTxnState));
     assert_eq!(append(&mut producers, &transactional(1, 7, 0, 1)), Ok(Sequenced::New));
 }
@@ -296,4 +299,110 @@ fn the_expired_are_not_loaded() {
     assert!(producers.get(ProducerId(0)).is_none());
     // The other one has an open transaction.
     assert!(producers.get(ProducerId(1)).is_some());
+}
+
+/// KAFKA-14402: the marker comes between the coordinator's word and the append, which would never be ended then.
+#[test]
+fn a_marker_takes_the_guard_away() {
+    let mut producers = Producers::default();
+    let first = transactional(0, 7, 0, 0);
+    let check = |producers: &Producers, header: &BatchHeader, guard| {
+        producers.check(header, AppendOrigin::Client, Verification::Required(guard))
+    };
+    assert_eq!(check(&producers, &first, None), Err(ProducerError::NotVerified));
+    let of = |epoch| (ProducerId(7), ProducerEpoch(epoch));
+    let ask = |producers: &mut Producers, epoch, sequence, bumps| {
+        producers.start_verification(of(epoch), sequence, bumps, NOW)
+    };
+    let guard = ask(&mut producers, 0, 0, false).unwrap();
+    assert_eq!(ask(&mut producers, 0, 0, false), Ok(guard), "one question at a time");
+    assert_eq!(check(&producers, &first, guard), Ok(Sequenced::New));
+    end(&mut producers, &marker(0, 7, 0, true));
+    assert_eq!(check(&producers, &first, guard), Err(ProducerError::NotVerified));
+    // The next transaction asks anew; the late answer to the first question does not count for it.
+    let next = ask(&mut producers, 0, 0, false).unwrap();
+    assert_eq!(check(&producers, &first, guard), Err(ProducerError::NotVerified));
+    assert_eq!(check(&producers, &first, next), Ok(Sequenced::New));
+    producers.apply(&transactional(1, 7, 0, 0));
+    assert!(producers.has_ongoing(ProducerId(7), ProducerEpoch(0)));
+    assert_eq!(ask(&mut producers, 0, 1, false), Ok(None), "it is open: nothing to ask");
+    assert_eq!(check(&producers, &transactional(2, 7, 0, 1), None), Ok(Sequenced::New));
+    // A repeated batch is answered as before, open or not.
+    end(&mut producers, &marker(2, 7, 0, false));
+    assert!(matches!(
+        check(&producers, &transactional(9, 7, 0, 0), None),
+        Ok(Sequenced::Duplicate(_))
+    ));
+    let old = ProducerError::InvalidProducerEpoch { incoming: -1, current: 0 };
+    assert_eq!(ask(&mut producers, -1, 0, false), Err(old));
+}
+
+/// KIP-890: under version 2 the marker of a transaction has the epoch of the next one.
+#[test]
+fn the_marker_of_the_transaction_before_leaves_the_guard_of_the_next() {
+    let mut producers = Producers::default();
+    producers.apply(&transactional(0, 7, 3, 0));
+    let asked = (ProducerId(7), ProducerEpoch(4));
+    let guard = producers.start_verification(asked, 0, true, NOW).unwrap();
+    end(&mut producers, &marker(1, 7, 4, false));
+    let check = |sequence| {
+        let header = transactional(2, 7, 4, sequence);
+        producers.check(&header, AppendOrigin::Client, Verification::Required(guard))
+    };
+    assert_eq!(check(0), Ok(Sequenced::New));
+    let gap = ProducerError::OutOfOrderSequence { incoming: 1, last: -1 };
+    assert_eq!(check(1), Err(gap), "a transaction begins with sequence 0");
+}
+
+/// KAFKA-14920: a batch that has to be sent again keeps its place.
+#[test]
+fn nothing_is_written_above_the_lowest_sequence_that_waits() {
+    let mut producers = Producers::default();
+    let ask = |producers: &mut Producers, epoch, sequence| {
+        let asked = (ProducerId(7), ProducerEpoch(epoch));
+        producers.start_verification(asked, sequence, false, NOW).unwrap()
+    };
+    let check = |producers: &Producers, epoch, sequence, guard| {
+        let header = transactional(0, 7, epoch, sequence);
+        producers.check(&header, AppendOrigin::Client, Verification::Required(guard))
+    };
+    let guard = ask(&mut producers, 0, 5);
+    ask(&mut producers, 0, 2);
+    ask(&mut producers, 0, 8);
+    let above = |incoming, last| Err(ProducerError::OutOfOrderSequence { incoming, last });
+    assert_eq!(check(&producers, 0, 5, guard), above(5, 2));
+    assert_eq!(check(&producers, 0, 2, guard), Ok(Sequenced::New));
+    ask(&mut producers, 1, 0);
+    assert_eq!(check(&producers, 1, 2, guard), above(2, 0), "an epoch begins anew");
+}
+
+#[test]
+fn questions_are_bounded_and_expire() {
+    let mut producers = Producers::default();
+    let ask = |producers: &mut Producers, id| {
+        producers.start_verification((ProducerId(id), ProducerEpoch(0)), 0, false, NOW).unwrap()
+    };
+    let first = ask(&mut producers, 0);
+    for id in 1..=verification::VERIFICATIONS_MAX as i64 {
+        ask(&mut producers, id);
+    }
+    let check = |producers: &Producers, id, guard| {
+        let header = transactional(0, id, 0, 0);
+        producers.check(&header, AppendOrigin::Client, Verification::Required(guard))
+    };
+    assert_eq!(check(&producers, 0, first), Err(ProducerError::NotVerified));
+    let last = ask(&mut producers, 9_999);
+    assert_eq!(check(&producers, 9_999, last), Ok(Sequenced::New));
+    producers.expire(Timestamp(NOW.0 + DAY_MS), DAY_MS);
+    assert_eq!(check(&producers, 9_999, last), Err(ProducerError::NotVerified));
+}
+
+/// At the last epoch a transaction can be ended all the same.
+#[test]
+fn the_last_epoch_can_be_ended() {
+    let mut producers = Producers::default();
+    producers.apply(&transactional(0, 7, i16::MAX, 0));
+    let batch = marker(1, 7, i16::MAX, true);
+    let marker = EndTransactionMarker::of_batch(&batch).unwrap();
+    assert_eq!(producers.check_marker(&batch.header, &marker, 2), Ok(()));
 }

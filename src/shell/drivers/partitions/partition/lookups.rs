@@ -6,10 +6,12 @@ use super::super::requests::{
 };
 use super::super::{ListSpec, Listed};
 use super::{Partition, ends};
+use crate::kernel::log::producers::ProducerEntry;
 use crate::kernel::log::{Log, LogError};
 use crate::shell::disk::files::Files;
 use crate::types::epoch::LeaderEpoch;
 use crate::types::error_code::ErrorCode;
+use crate::types::ids::ProducerId;
 use crate::types::offset::Offset;
 use crate::types::time::Timestamp;
 
@@ -52,6 +54,14 @@ impl Partition {
         state.leadership.check_leader(current_leader_epoch)?;
         let found = state.log()?.end_offset_for_epoch(epoch);
         Ok(found.unwrap_or((LeaderEpoch::UNKNOWN, Offset::UNKNOWN)))
+    }
+
+    /// Everything that is known of the producers that write here, in the order of their ids.
+    pub fn producers(&self) -> Result<Vec<(ProducerId, ProducerEntry)>, ErrorCode> {
+        self.check_online()?;
+        let mut state = self.lock();
+        let producers = state.log()?.producers().sorted();
+        Ok(producers.into_iter().map(|(id, entry)| (id, entry.clone())).collect())
     }
 
     /// Deletes the records before `offset`; [`DELETE_TO_HIGH_WATERMARK`] is all that consumers may read. Gives the

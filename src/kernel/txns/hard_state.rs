@@ -1,0 +1,78 @@
+//! What the records of the shard's partition say, and nothing else: always the same as after a load.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::transaction::Transaction;
+use crate::wire::coordinator_records::transactions::TransactionLogRecord;
+
+/// About what an entry takes beside its id and its partitions.
+const ENTRY_BYTES: usize = 3 * size_of::<Transaction>();
+
+/// Each transactional id's last record. In the order of the ids.
+#[derive(Debug, Default, PartialEq)]
+pub struct HardState {
+    by_id: BTreeMap<Arc<str>, Transaction>,
+    size_bytes: usize,
+}
+
+impl HardState {
+    /// Takes a record. One that says nothing known is passed over.
+    pub fn replay(&mut self, record: TransactionLogRecord) {
+        let TransactionLogRecord(key, value) = record;
+        let id = key.transactional_id;
+        let Some(value) = value else {
+            self.remove(&id);
+            return;
+        };
+        let Some(transaction) = Transaction::of_value(&value) else {
+            tracing::warn!(%id, status = value.transaction_status, "a state that is not known");
+            return;
+        };
+        let known = self.by_id.remove_entry(id.as_str());
+        let id = match known {
+            Some((id, before)) => {
+                self.size_bytes -= size_bytes(&id, &before);
+                id
+            }
+            None => Arc::from(id),
+        };
+        self.size_bytes += size_bytes(&id, &transaction);
+        self.by_id.insert(id, transaction);
+    }
+
+    fn remove(&mut self, id: &str) {
+        if let Some((id, before)) = self.by_id.remove_entry(id) {
+            self.size_bytes -= size_bytes(&id, &before);
+        }
+    }
+
+    /// What is known of an id.
+    pub fn get(&self, id: &str) -> Option<&Transaction> {
+        self.by_id.get(id)
+    }
+
+    /// All ids, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Transaction)> {
+        self.by_id.iter()
+    }
+
+    /// Those after `id`, in order; all of them if there is none.
+    pub fn after<'a>(
+        &'a self,
+        id: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a Arc<str>, &'a Transaction)> {
+        use std::ops::Bound;
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.by_id.range::<str, _>((from, Bound::Unbounded))
+    }
+
+    /// About how much memory it takes.
+    pub const fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+}
+
+fn size_bytes(id: &str, transaction: &Transaction) -> usize {
+    ENTRY_BYTES + id.len() + transaction.partitions.size_bytes()
+}
