@@ -48,6 +48,12 @@ impl GroupShard {
         &self.groups
     }
 
+    /// The groups, to set a test up.
+    #[cfg(test)]
+    pub const fn groups_mut(&mut self) -> &mut Groups {
+        &mut self.groups
+    }
+
     fn request(
         &mut self,
         env: &mut Env<'_>,

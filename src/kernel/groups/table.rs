@@ -136,10 +136,15 @@ impl Groups {
         self.update(id, |_| ());
     }
 
-    /// Makes a group that only has offsets, unless there is a group: what a commit without a member does.
+    /// Offsets of a group are in the log. If there is no group this makes one that has nothing else: what a commit without
+    /// a member does.
     pub fn ensure_simple(&mut self, id: &str, now: Timestamp) {
-        if self.get(id).is_none() {
-            self.insert(id, Group::Classic(Box::new(ClassicGroup::simple(id, now))));
+        match self.get(id) {
+            None => self.insert(id, Group::Classic(Box::new(ClassicGroup::simple(id, now)))),
+            Some(Group::Classic(group)) if !group.has_committed() => {
+                self.update_classic(id, ClassicGroup::committed);
+            }
+            Some(_) => {}
         }
     }
 

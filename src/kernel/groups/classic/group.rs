@@ -73,6 +73,8 @@ pub struct ClassicGroup {
     pub(super) earliest: Option<Mono>,
     /// Whether anything in the log speaks of it.
     pub(super) is_written: bool,
+    /// Whether offsets were ever committed for it.
+    has_committed: bool,
     /// How many members' JoinGroups wait.
     pub(super) awaiting_join: usize,
     members_bytes: usize,
@@ -106,6 +108,7 @@ impl ClassicGroup {
             sync_timer: None,
             earliest: None,
             is_written: false,
+            has_committed: false,
             awaiting_join: 0,
             members_bytes: 0,
             pending_bytes: 0,
@@ -114,7 +117,18 @@ impl ClassicGroup {
 
     /// A group that only has offsets, which are in the log.
     pub fn simple(id: &str, now: Timestamp) -> Self {
-        Self { is_written: true, ..Self::new(id, now) }
+        Self { is_written: true, has_committed: true, ..Self::new(id, now) }
+    }
+
+    /// Offsets were committed for it.
+    pub const fn committed(&mut self) {
+        self.is_written = true;
+        self.has_committed = true;
+    }
+
+    /// Whether offsets were ever committed for it.
+    pub const fn has_committed(&self) -> bool {
+        self.has_committed
     }
 
     /// Its state.
@@ -150,7 +164,7 @@ impl ClassicGroup {
     /// What it weighs. A group that never had a member is a stranger itself, unless it has offsets.
     pub fn weight(&self) -> Weight {
         let own = GROUP_BYTES + 2 * self.id.len();
-        let is_stranger = self.protocol_type.is_none() && !self.is_written;
+        let is_stranger = self.protocol_type.is_none() && !self.has_committed;
         Weight {
             members: self.members_bytes + if is_stranger { 0 } else { own },
             strangers: self.pending_bytes + if is_stranger { own } else { 0 },
@@ -389,5 +403,57 @@ impl ClassicGroup {
             }
         }
         Some(member)
+    }
+}
+
+#[cfg(test)]
+impl ClassicGroup {
+    /// As if it had come so far.
+    pub fn set_generation(&mut self, generation: i32) {
+        self.generation = generation;
+    }
+
+    /// Whether a call waits for it.
+    pub fn is_waiting(&self) -> bool {
+        let mut members = self.members.values();
+        members.any(|it| it.awaiting_join.is_some() || it.awaiting_sync.is_some())
+    }
+
+    /// Whether there is no round under way, so that it is what the log says.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.state, State::Stable | State::Empty)
+    }
+
+    /// What must always hold.
+    pub fn assert_consistent(&self) {
+        let has_leader =
+            self.leader.as_ref().is_some_and(|leader| self.members.contains_key(leader));
+        assert_eq!(has_leader, !self.members.is_empty(), "one leader: {self:?}");
+        let waiting = self.members.values().filter(|it| it.awaiting_join.is_some()).count();
+        assert_eq!(waiting, self.awaiting_join);
+        let bytes: usize = self.members.values().map(Member::bytes).sum();
+        assert_eq!(bytes, self.members_bytes);
+        let pending = self.pending.keys().map(|id| Self::pending_cost(id)).sum::<usize>();
+        assert_eq!(pending, self.pending_bytes);
+        for (name, id) in &self.static_members {
+            assert_eq!(self.members[id].instance_id.as_ref(), Some(name));
+        }
+        let named = self.members.values().filter(|it| it.is_static()).count();
+        assert_eq!(named, self.static_members.len());
+        if self.state == State::Empty {
+            assert!(self.members.is_empty());
+        } else {
+            assert!(self.members.is_empty() || self.select_protocol().is_some(), "{self:?}");
+        }
+        if matches!(self.state, State::Stable | State::CompletingRebalance) {
+            let protocol = self.protocol_name.as_ref().expect("a protocol");
+            assert!(self.members.values().all(|it| it.protocols.metadata(protocol).is_some()));
+            assert_eq!(self.awaiting_join, 0);
+            assert_eq!(self.join_timer, None);
+        }
+        assert_eq!(self.state == State::PreparingRebalance, self.join_timer.is_some());
+        if self.state != State::CompletingRebalance {
+            assert!(self.members.values().all(|it| it.awaiting_sync.is_none()));
+        }
     }
 }

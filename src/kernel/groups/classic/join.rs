@@ -6,13 +6,13 @@ use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
 use uuid::Builder;
 
-use super::group::State;
+use super::group::{ClassicGroup, State};
 use super::member::{Member, Protocols, duration};
 use super::record;
 use super::step::{Step, join_error};
 use super::timers::size_max;
 use crate::kernel::groups::requests::{GroupOutput, GroupReply, JoinGroup, owned, write};
-use crate::kernel::groups::table::{Groups, MEMBERS_BYTES_MAX, STRANGERS_BYTES_MAX, Weight};
+use crate::kernel::groups::table::{Group, Groups, MEMBERS_BYTES_MAX, STRANGERS_BYTES_MAX, Weight};
 use crate::kernel::machine::{CallId, Env};
 use crate::types::error_code::ErrorCode;
 
@@ -48,7 +48,10 @@ pub fn join(
         output.replies.push((call, GroupReply::JoinGroup(Box::new(response))));
         return;
     }
-    groups.ensure_simple(group_id, env.now.wall);
+    if is_new {
+        let group = ClassicGroup::new(group_id, env.now.wall);
+        groups.insert(group_id, Group::Classic(Box::new(group)));
+    }
     let writes = output.writes.len();
     groups.update_classic(group_id, |group| {
         // What is written of a new group is how it was made, whatever came of it since.
