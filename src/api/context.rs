@@ -8,10 +8,12 @@ use super::cluster::auto_creation::AutoCreation;
 use super::data::producer_ids::ProducerIds;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::controller::{Reply, Request};
+use crate::kernel::groups::shard::GroupShard;
 use crate::kernel::metadata::image::Image;
 use crate::kernel::raft::view::QuorumView;
 use crate::kernel::replica::fetch_session::FetchSessions;
 use crate::shell::drivers::controller::handle::Handle;
+use crate::shell::drivers::coordinators::Coordinator;
 use crate::shell::drivers::partitions::Partitions;
 use crate::types::ids::NodeId;
 
@@ -38,6 +40,8 @@ pub struct Ctx {
     pub controller: Handle<Request, Reply>,
     /// The partitions of this node.
     pub partitions: Arc<Partitions>,
+    /// The groups that this node coordinates, and their committed offsets.
+    pub groups: Arc<Coordinator<GroupShard>>,
     /// The topics in the making because a client asked for their metadata.
     pub auto_creation: AutoCreation,
     /// What fetching clients asked for before.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::answer::{Answer, Call};
 use super::cluster::auto_creation::AutoCreation;
 use super::context::{Ctx, NodeInfo};
+use super::coordinators::Coordinators;
 use super::data;
 use super::data::producer_ids::ProducerIds;
 use super::txns;
@@ -24,8 +25,10 @@ use crate::kernel::metadata::image::{
 };
 use crate::kernel::raft::view::QuorumView;
 use crate::kernel::replica::fetch_session::FetchSessions;
+use crate::shell::clock::Clock;
 use crate::shell::drivers::controller::handle::{Handle, Message};
 use crate::shell::drivers::partitions::Partitions;
+use crate::shell::drivers::publisher::Published;
 use crate::types::epoch::{BrokerEpoch, LeaderEpoch, PartitionEpoch};
 use crate::types::ids::{DirectoryId, NodeId, PartitionId, TopicId, TopicName};
 use crate::types::time::{Now, Timestamp};
@@ -41,6 +44,8 @@ pub struct Node {
     pub ctx: Arc<Ctx>,
     /// What the controller is asked.
     pub asked: mpsc::Receiver<Message<Request, Reply>>,
+    /// Told of each image of this node's own making.
+    pub coordinators: Coordinators,
     /// The data directory.
     pub root: TempDir,
 }
@@ -133,19 +138,27 @@ impl Node {
         let root = tempfile::tempdir().unwrap();
         let directories = vec![(root.path().to_owned(), DirectoryId::default())];
         let partitions = Partitions::open(node_id, config.clone(), directories, now()).unwrap();
+        let partitions = Arc::new(partitions);
+        let published = Published {
+            image: Arc::new(ArcSwap::from_pointee(image)),
+            config: Arc::new(ArcSwap::from_pointee(config)),
+            quorum: Arc::new(ArcSwap::from_pointee(QuorumView::default())),
+        };
+        let coordinators = Coordinators::start(&published, &partitions, Clock::new()).unwrap();
         let (queue, asked) = mpsc::channel();
         let ctx = Arc::new(Ctx {
             node: NodeInfo { node_id, cluster_id: Arc::from("cluster") },
-            image: Arc::new(ArcSwap::from_pointee(image)),
-            config: Arc::new(ArcSwap::from_pointee(config)),
+            image: published.image,
+            config: published.config,
             controller: Handle::new(queue),
-            quorum: Arc::new(ArcSwap::from_pointee(QuorumView::default())),
+            quorum: published.quorum,
+            groups: Arc::clone(&coordinators.groups),
             auto_creation: AutoCreation::default(),
-            partitions: Arc::new(partitions),
+            partitions,
             fetch_sessions: Mutex::new(FetchSessions::new(1000)),
             producer_ids: ProducerIds::default(),
         });
-        Self { ctx, asked, root }
+        Self { ctx, asked, coordinators, root }
     }
 
     /// A node that leads all partitions of these topics.
@@ -161,7 +174,7 @@ impl Node {
                 .collect(),
             ..Changes::default()
         };
-        node.ctx.partitions.apply(&image, &changes, now());
+        node.apply(&image, &changes);
         drop(image);
         node
     }
@@ -186,8 +199,16 @@ impl Node {
         by_name.insert(topic.name.clone(), Arc::clone(&topic));
         Arc::make_mut(&mut image.topics.by_id).insert(topic.id, topic);
         Arc::make_mut(&mut image.brokers).insert(leader, Arc::new(broker(leader)));
-        self.ctx.partitions.apply(&image, &changes, now());
-        self.ctx.image.store(Arc::new(image));
+        let image = Arc::new(image);
+        self.apply(&image, &changes);
+        self.ctx.image.store(image);
+    }
+
+    fn apply(&self, image: &Arc<Image>, changes: &Changes) {
+        self.ctx.partitions.apply(image, changes, now());
+        for coordinator in &self.coordinators.followers {
+            coordinator.apply(image, changes, now());
+        }
     }
 
     /// Asks, as a client does.

@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod codec;
 pub mod configs;
 pub mod context;
+pub mod coordinators;
 pub mod data;
 pub mod dispatch;
 pub mod forward;

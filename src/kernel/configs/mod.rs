@@ -6,6 +6,7 @@
 //! - [`value`]: text to typed values with Kafka's own messages.
 //! - [`broker`], [`listeners`]: the typed configuration of a node, from the keys that were set.
 //! - [`topic`]: the typed configuration of a topic: its overrides over the broker's layers.
+//! - [`internal_topics`]: the topics of the coordinators, and how they are made.
 //! - [`layers`], [`describe`]: the layers a broker's values come from, and the rows of DescribeConfigs.
 //! - [`alter`]: what a change request does to a resource's overrides, and whether it is allowed.
 //!
@@ -18,6 +19,7 @@ pub mod definition;
 pub mod describe;
 #[cfg(test)]
 mod document;
+pub mod internal_topics;
 pub mod layers;
 pub mod listeners;
 mod rules;

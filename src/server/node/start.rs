@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{Failure, advertised};
 use crate::api::cluster::auto_creation::AutoCreation;
 use crate::api::context::{Ctx, NodeInfo};
+use crate::api::coordinators::Coordinators;
 use crate::api::data::producer_ids::ProducerIds;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::controller::{ControllerStart, Reply, Request};
@@ -44,6 +45,7 @@ use crate::wire::records::MetadataRecord;
 pub struct Node {
     ctx: Arc<Ctx>,
     controller: Running<Request, Reply>,
+    coordinators: Coordinators,
     background: Background,
     /// Held to the end, so that no other process touches the directories before.
     _locks: Vec<DirectoryLock>,
@@ -87,22 +89,18 @@ impl Node {
             config: Arc::new(ArcSwap::from_pointee(config.clone())),
             quorum: Arc::new(ArcSwap::from_pointee(QuorumView::default())),
         };
-        let publisher = Publisher::new(published.clone(), Arc::clone(&partitions), config.clone());
-        let bootstrap = bootstrap_records(&storage)?;
+        let coordinators = Coordinators::start(&published, &partitions, clock)?;
+        let publisher = Publisher::new(
+            published.clone(),
+            Arc::clone(&partitions),
+            coordinators.followers.clone(),
+            config.clone(),
+        );
         let start = ControllerStart {
-            config: Arc::new(config.clone()),
             open_transaction: loaded.open_transaction,
             kraft_version: loaded.kraft_version,
-            bootstrap,
-            broker_listeners: advertised::endpoints(&config.advertised_listeners, bound),
-            controller_listeners: advertised::endpoints(
-                &config.advertised_controller_listeners,
-                bound,
-            ),
-            broker_incarnation_id: random_uuid(),
-            controller_incarnation_id: random_uuid(),
-            log_dirs: prepared.directories.iter().map(|(_, id)| *id).collect(),
             previous_broker_epoch: partitions.previous_broker_epoch(),
+            ..controller_start(settings, bound, &prepared, bootstrap_records(&storage)?)
         };
         let decider = Decider::new(start, replayer.into_delta(), publisher);
         let worker = Worker::new(decider, store, raft, quorum::idle_interval(config));
@@ -123,11 +121,12 @@ impl Node {
             quorum: published.quorum,
             controller: controller.handle(),
             partitions,
+            groups: Arc::clone(&coordinators.groups),
             auto_creation: AutoCreation::default(),
             fetch_sessions: Mutex::new(FetchSessions::new(fetch_session_slots(config))),
             producer_ids: ProducerIds::default(),
         });
-        Ok(Self { ctx, controller, background, _locks: locks })
+        Ok(Self { ctx, controller, coordinators, background, _locks: locks })
     }
 
     /// What handlers may touch.
@@ -135,16 +134,40 @@ impl Node {
         &self.ctx
     }
 
-    /// Leaves in order, once nobody is answered any more: the metadata log first, whose records the clean mark vouches
-    /// for, then the partitions.
+    /// Leaves in order, once nobody is answered any more: first what coordinators do by themselves ends; then the
+    /// metadata log, whose records the clean mark vouches for; then the partitions.
     pub fn stop(self) -> Result<(), Failure> {
         let node_id = self.ctx.node.node_id;
         let image = self.ctx.image.load();
         let epoch = image.brokers.get(&node_id).map_or(BrokerEpoch::UNKNOWN, |broker| broker.epoch);
+        self.coordinators.threads.stop();
         self.background.stop();
         let left = self.controller.stop();
         self.ctx.partitions.close(epoch);
         Ok(left?)
+    }
+}
+
+/// What the controller is told of this node.
+fn controller_start(
+    settings: &Settings,
+    bound: &BoundListeners,
+    prepared: &Prepared,
+    bootstrap: Vec<MetadataRecord>,
+) -> ControllerStart {
+    let config = &settings.broker;
+    let controllers = &config.advertised_controller_listeners;
+    ControllerStart {
+        config: Arc::new(config.clone()),
+        open_transaction: None,
+        kraft_version: 0,
+        bootstrap,
+        broker_listeners: advertised::endpoints(&config.advertised_listeners, bound),
+        controller_listeners: advertised::endpoints(controllers, bound),
+        broker_incarnation_id: random_uuid(),
+        controller_incarnation_id: random_uuid(),
+        log_dirs: prepared.directories.iter().map(|(_, id)| *id).collect(),
+        previous_broker_epoch: BrokerEpoch::UNKNOWN,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod controller;
+pub mod coordinators;
 pub mod metadata_log;
 pub mod partitions;
 pub mod publisher;

@@ -1,4 +1,4 @@
-//! From a new image to a node that acts upon it, in this order: partitions, configuration, everyone else.
+//! From a new image to a node that acts upon it, in this order: partitions, configuration, coordinators, everyone else.
 //!
 //! The partitions come first: whoever finds a topic in the published image finds its partitions too.
 
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::controller::decider::{Publication, Publish};
+use super::coordinators::FollowsMetadata;
 use super::partitions::Partitions;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::layers::Texts;
@@ -33,18 +34,20 @@ pub struct Published {
 pub struct Publisher {
     published: Published,
     partitions: Arc<Partitions>,
+    coordinators: Vec<Arc<dyn FollowsMetadata>>,
     /// As it was set before the start.
     fixed: BrokerConfig,
 }
 
 impl Publisher {
-    /// Publishes to `published` what `partitions` have taken.
+    /// Publishes to `published` what `partitions` and `coordinators` have taken.
     pub const fn new(
         published: Published,
         partitions: Arc<Partitions>,
+        coordinators: Vec<Arc<dyn FollowsMetadata>>,
         fixed: BrokerConfig,
     ) -> Self {
-        Self { published, partitions, fixed }
+        Self { published, partitions, coordinators, fixed }
     }
 
     /// Whether `resource` is this broker, or all brokers.
@@ -74,6 +77,9 @@ impl Publish for Publisher {
         self.partitions.apply(&image, &changes, now);
         if changes.configs_changed.iter().any(|resource| self.is_ours(resource)) {
             self.publish_config(&image);
+        }
+        for coordinator in &self.coordinators {
+            coordinator.apply(&image, &changes, now);
         }
         self.published.image.store(image);
         self.published.quorum.store(Arc::new(quorum));

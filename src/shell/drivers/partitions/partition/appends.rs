@@ -31,9 +31,21 @@ impl Partition {
         acks: i16,
         now: Now,
     ) -> Result<Appended, ErrorCode> {
+        self.append_in_epoch(batch, origin, acks, LeaderEpoch::UNKNOWN, now)
+    }
+
+    /// Appends a batch of someone who leads under `epoch`, and under no other.
+    pub fn append_in_epoch(
+        &self,
+        batch: &Batch,
+        origin: Origin,
+        acks: i16,
+        epoch: LeaderEpoch,
+        now: Now,
+    ) -> Result<Appended, ErrorCode> {
         self.check_online()?;
         let mut state = self.lock();
-        state.leadership.check_leader(LeaderEpoch::UNKNOWN)?;
+        state.leadership.check_leader(epoch)?;
         let config = self.config.load();
         if acks == ACKS_ALL {
             state.leadership.check_in_sync(config.min_insync_replicas)?;

@@ -1,0 +1,47 @@
+//! The coordinators of a node, as `server` and the tests put them together.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::kernel::configs::internal_topics::CONSUMER_OFFSETS;
+use crate::kernel::groups::shard::GroupShard;
+use crate::shell::clock::Clock;
+use crate::shell::drivers::coordinators::{Coordinator, FollowsMetadata, Threads};
+use crate::shell::drivers::partitions::Partitions;
+use crate::shell::drivers::publisher::Published;
+
+/// See the module.
+pub struct Coordinators {
+    /// Groups and their committed offsets.
+    pub groups: Arc<Coordinator<GroupShard>>,
+    /// Their timers and loads; to be stopped once nobody is answered any more. At the latest, the end of this does.
+    pub threads: Arc<Threads>,
+    /// Who is to be told of new images.
+    pub followers: Vec<Arc<dyn FollowsMetadata>>,
+}
+
+impl Coordinators {
+    /// Makes them. They have no shards before the first image.
+    pub fn start(
+        published: &Published,
+        partitions: &Arc<Partitions>,
+        clock: Clock,
+    ) -> io::Result<Self> {
+        let threads = Threads::start(clock)?;
+        let groups = Coordinator::new(
+            &CONSUMER_OFFSETS,
+            Arc::clone(&published.config),
+            Arc::clone(partitions),
+            &threads,
+            Box::new(|_, nothing| match nothing {}),
+        );
+        let followers: Vec<Arc<dyn FollowsMetadata>> = vec![Arc::clone(&groups) as _];
+        Ok(Self { groups, threads, followers })
+    }
+}
+
+impl Drop for Coordinators {
+    fn drop(&mut self) {
+        self.threads.stop();
+    }
+}
