@@ -7,7 +7,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::types::time::Now;
 
-pub use crate::shell::service::{Answer, ListenerType};
+pub use crate::shell::service::{Answer, ListenerType, MemoryExtension};
 
 /// A request's circumstances: everything but its body.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Call {
     pub peer: SocketAddr,
     /// When it came.
     pub now: Now,
+    /// The place in memory of its decoded form, for a handler that returns before it is done with that.
+    pub memory: MemoryExtension,
 }
 
 #[cfg(test)]
@@ -43,6 +45,7 @@ impl Call {
             listener_type: ListenerType::Broker,
             peer: SocketAddr::from(([127, 0, 0, 1], 9)),
             now: Now::default(),
+            memory: MemoryExtension::default(),
         }
     }
 }

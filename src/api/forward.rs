@@ -18,7 +18,9 @@ pub fn forward(
     answer: impl FnOnce(&Call, Reply) -> Option<Answer> + Send + 'static,
 ) -> Answer {
     let controller = ctx.controller.clone();
+    let memory = call.memory.hold();
     Answer::Later(Box::pin(async move {
+        let _held_until_it_is_answered = memory;
         let reply = match controller.call(request.clone()).await {
             Ok(reply) => reply,
             // Without a controller nothing was done.

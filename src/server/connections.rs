@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::api::answer::Answer;
 use crate::api::context::Ctx;
-use crate::api::dispatch::{Origin, dispatch};
+use crate::api::dispatch::{Origin, decoded_bytes, dispatch};
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::listeners::Endpoint;
 use crate::shell::clock::Clock;
@@ -21,7 +21,7 @@ use crate::shell::net::limits::{ListenerQuota, QuotaSource, Quotas};
 use crate::shell::net::listen::{Address, Bound, SocketOptions};
 use crate::shell::net::worker::TICK_MAX;
 use crate::shell::resources;
-use crate::shell::service::{ListenerType, Service};
+use crate::shell::service::{ListenerType, Memory, Service};
 
 /// More threads than this bring nothing: the sockets, not the requests, are the work.
 const THREADS_MAX: usize = 16;
@@ -49,8 +49,12 @@ pub struct Apis {
 }
 
 impl Service for Apis {
-    fn call(&self, origin: &Origin, frame: Bytes) -> Answer {
-        dispatch(&self.ctx, origin, self.clock.now(), frame)
+    fn decoded_bytes(&self, frame: &Bytes) -> usize {
+        decoded_bytes(frame)
+    }
+
+    fn call(&self, origin: &Origin, frame: Bytes, memory: Memory) -> Answer {
+        dispatch(&self.ctx, origin, self.clock.now(), (frame, &memory))
     }
 }
 

@@ -6,19 +6,23 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::net::TcpStream;
 
 use super::inbound::{Broken, Inbound, Turn};
-use super::memory_budget::MemoryBudget;
+use super::memory_budget::{MemoryBudget, Queued};
 use super::outbound::Outbound;
-use crate::shell::service::{Origin, Service};
+use crate::shell::service::{Memory, Origin, Service};
 
 /// One wake-up of a connection reads no more, and then lets the others have their turn.
 const TURN_READ_BYTES_MAX: usize = 1024 * 1024;
 /// One wake-up of a connection writes no more, and then lets the others have their turn.
 const TURN_WRITTEN_BYTES_MAX: usize = 1024 * 1024;
+
+/// The decoded form of a request which may take no more has no place in memory of its own, like a small frame.
+const UNCOUNTED_BYTES_MAX: usize = 256 * 1024;
 
 /// What a connection's thread knows of it. Written and read by that thread only.
 #[derive(Debug, Default)]
@@ -99,6 +103,10 @@ pub struct Connection<S> {
     activity: Arc<Activity>,
     inbound: Inbound,
     outbound: Outbound,
+    /// The memory of decoded requests.
+    decoded: MemoryBudget,
+    /// A request that waits for its place in it. Nothing is read meanwhile, so the order is kept.
+    held: Option<Box<(Queued, Bytes)>>,
     /// The peer sends no more; it may still want its answers.
     is_half_closed: bool,
 }
@@ -109,7 +117,8 @@ impl<S: Service> Connection<S> {
         (stream, origin): (TcpStream, Origin),
         service: Arc<S>,
         (shared, activity): (Arc<Shared>, Arc<Activity>),
-        (request_bytes_max, budget): (i32, MemoryBudget),
+        request_bytes_max: i32,
+        (budget, decoded): (MemoryBudget, MemoryBudget),
     ) -> Self {
         Self {
             stream,
@@ -119,6 +128,8 @@ impl<S: Service> Connection<S> {
             activity,
             inbound: Inbound::new(request_bytes_max, budget),
             outbound: Outbound::default(),
+            decoded,
+            held: None,
             is_half_closed: false,
         }
     }
@@ -147,7 +158,8 @@ impl<S: Service> Connection<S> {
 
     fn note_answers(&self) {
         self.activity.is_answering.store(!self.outbound.is_empty(), Relaxed);
-        self.activity.is_waiting.store(self.outbound.is_waiting(), Relaxed);
+        let is_waiting = self.outbound.is_waiting() || self.held.is_some();
+        self.activity.is_waiting.store(is_waiting, Relaxed);
     }
 
     fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<End> {
@@ -170,6 +182,14 @@ impl<S: Service> Connection<S> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            if let Some(held) = &mut self.held {
+                let reservation = ready!(held.0.as_mut().poll(cx));
+                if let Some((_, frame)) = self.held.take().map(|held| *held) {
+                    let answer = self.service.call(&self.origin, frame, Memory::of(reservation));
+                    self.outbound.push(answer);
+                }
+                continue;
+            }
             if self.is_half_closed || !self.outbound.has_room() {
                 return Poll::Pending;
             }
@@ -190,9 +210,20 @@ impl<S: Service> Connection<S> {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn, Broken>> {
         let Self { stream, origin, service, shared, activity, inbound, outbound, .. } = self;
+        let (decoded, held) = (&self.decoded, &mut self.held);
         inbound.poll_turn(cx, stream, &mut |frame| {
             activity.last_tick.store(shared.tick.load(Relaxed), Relaxed);
-            outbound.push(service.call(origin, frame));
+            let memory = match service.decoded_bytes(&frame) {
+                0..=UNCOUNTED_BYTES_MAX => Memory::default(),
+                bytes => match decoded.reserve(bytes) {
+                    Ok(reservation) => Memory::of(reservation),
+                    Err(place) => {
+                        *held = Some(Box::new((place, frame)));
+                        return false;
+                    }
+                },
+            };
+            outbound.push(service.call(origin, frame, memory));
             outbound.has_room()
         })
     }
@@ -204,7 +235,7 @@ impl<S: Service> Connection<S> {
     fn end_when_all_is_said(&self) -> Option<End> {
         if self.outbound.is_closed() {
             Some(End::Answered)
-        } else if !self.outbound.is_empty() {
+        } else if !self.outbound.is_empty() || self.waits_for_memory() {
             None
         } else if self.is_half_closed {
             Some(End::Left)
@@ -213,6 +244,11 @@ impl<S: Service> Connection<S> {
         } else {
             None
         }
+    }
+
+    /// Who stops asks for no more memory.
+    fn waits_for_memory(&self) -> bool {
+        self.held.is_some() && !self.shared.is_stopping.load(Relaxed)
     }
 
     /// Sends what is owed, and reads no more.

@@ -7,7 +7,7 @@
 //!   [`creation_rate`]: how fast they may come.
 //! - [`worker`]: a thread and its connections. [`connection`]: one of them, as a state machine.
 //! - [`inbound`]: bytes to frames. [`outbound`]: answers to bytes. [`buffers`]: what both borrow from their thread.
-//! - [`memory_budget`]: what large frames may take in all. [`foreign`], [`wrong_door`]: who came by mistake.
+//! - [`memory_budget`]: what large frames, and what they decode to, may take in all. [`foreign`], [`wrong_door`]: who came by mistake.
 //!
 //! Bounds: answers queued per connection ([`outbound::QUEUED_ANSWERS_MAX`]) and bytes behind a slow socket, frames by
 //! `socket.request.max.bytes`, their memory by `queued.max.request.bytes`, connections by `max.connections`, silence by
@@ -60,7 +60,7 @@ pub struct Settings {
     /// The same for listeners of the controller, which has limits of its own: clients, however many, do not lock out
     /// those who would help.
     pub controller_quotas: QuotaSource,
-    /// `queued.max.request.bytes`.
+    /// `queued.max.request.bytes`: of frames, and once more of what they decode to.
     pub queued_bytes_max: usize,
 }
 
@@ -84,6 +84,9 @@ impl Server {
             idle_max: settings.idle_max,
             tick_max: settings.tick_max,
             budget: MemoryBudget::new(settings.queued_bytes_max),
+            // A frame keeps its place while its request waits for this one: with one budget for both, all could wait
+            // for each other.
+            decoded: MemoryBudget::new(settings.queued_bytes_max),
             wrong_door: Arc::new(WrongDoor::new(clock)),
         };
         let start = |index| {

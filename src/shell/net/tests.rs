@@ -15,7 +15,7 @@ use super::limits::tests::quotas;
 use super::limits::{ListenerQuota, Quotas};
 use super::listen::{Address, SocketOptions};
 use super::*;
-use crate::shell::service::{Answer, Origin};
+use crate::shell::service::{Answer, Memory, Origin};
 use crate::shell::tasks::Thread;
 use crate::wire::reply::{Chunk, FileRange, RangeSource, Reply};
 
@@ -113,7 +113,12 @@ fn ranges(source: &Arc<Range>, frame: &[u8]) -> Answer {
 }
 
 impl Service for Scripted {
-    fn call(&self, _: &Origin, frame: Bytes) -> Answer {
+    /// The third byte's worth of MiB.
+    fn decoded_bytes(&self, frame: &Bytes) -> usize {
+        if frame[0] == b'm' { usize::from(frame[2]) << 20 } else { 0 }
+    }
+
+    fn call(&self, _: &Origin, frame: Bytes, memory: Memory) -> Answer {
         self.calls.lock().unwrap().push(frame.get(1).copied().unwrap_or_default());
         let answer = match frame[0] {
             b'e' => echo(&frame),
@@ -122,6 +127,15 @@ impl Service for Scripted {
                 self.held.lock().unwrap().push_back(sender);
                 Answer::Later(Box::pin(async move {
                     released.await.unwrap();
+                    echo(&frame)
+                }))
+            }
+            b'm' => {
+                let (sender, released) = oneshot::channel();
+                self.held.lock().unwrap().push_back(sender);
+                Answer::Later(Box::pin(async move {
+                    released.await.unwrap();
+                    drop(memory);
                     echo(&frame)
                 }))
             }
@@ -596,4 +610,42 @@ fn a_connection_that_comes_too_fast_waits_for_its_turn() {
         }
         host.stop();
     }
+}
+
+#[test]
+fn what_decodes_to_much_waits_for_memory_and_keeps_its_order() {
+    let host = Host::start(|settings| settings.queued_bytes_max = 10 << 20);
+    let (mut first, mut second, mut third) = (host.connect(), host.connect(), host.connect());
+    first.send(b"m1\x06");
+    host.service.wait_for_calls(1);
+    // It waits, and so does what comes after it, and whoever needs memory later; who needs none does not.
+    second.send(b"m2\x05");
+    second.send(b"e3");
+    host.let_all_have_their_turn();
+    third.send(b"m4\x04");
+    host.let_all_have_their_turn();
+    let calls = host.service.calls();
+    assert!(!calls.iter().any(|call| b"234".contains(call)), "{calls:?}");
+    // The first gives its place back, and the others have theirs.
+    host.service.release();
+    assert_eq!(first.answer(), b"m1\x06");
+    second.0.shutdown(Shutdown::Write).unwrap();
+    host.let_all_have_their_turn();
+    let calls = host.service.calls();
+    assert!(b"234".iter().all(|call| calls.contains(call)), "{calls:?}");
+    host.service.release();
+    host.service.release();
+    assert_eq!(third.answer(), b"m4\x04");
+    assert_eq!(second.answer(), b"m2\x05");
+    assert_eq!(second.answer(), b"e3");
+    // One that alone takes more than there is has all of it.
+    first.send(b"m5\xff");
+    host.let_all_have_their_turn();
+    host.service.release();
+    assert_eq!(first.answer(), b"m5\xff");
+    // Who waits does not hold up the end.
+    first.send(b"m6\x0a");
+    third.send(b"m7\x01");
+    host.let_all_have_their_turn();
+    host.stop();
 }

@@ -50,6 +50,8 @@ pub struct Rules {
     pub tick_max: Duration,
     /// The memory of large frames.
     pub budget: MemoryBudget,
+    /// The memory of what large requests decode to.
+    pub decoded: MemoryBudget,
     /// What is said about those who speak another protocol.
     pub wrong_door: Arc<WrongDoor>,
 }
@@ -173,7 +175,8 @@ impl<S: Service> Floor<S> {
             (stream, origin),
             Arc::clone(&self.service),
             (Arc::clone(&self.shared), Arc::clone(&activity)),
-            (self.rules.request_bytes_max, self.rules.budget.clone()),
+            self.rules.request_bytes_max,
+            (self.rules.budget.clone(), self.rules.decoded.clone()),
         );
         let wrong_door = Arc::clone(&self.rules.wrong_door);
         let task = self.tasks.spawn(async move {
