@@ -81,6 +81,8 @@ impl<D: Disk> Log<D> {
         }
         log.fit_epochs()?;
         log.load_producers(start.clean, now)?;
+        // Most logs stand idle: until it is used, one needs neither descriptors nor maps.
+        log.release();
         Ok((log, recovery))
     }
 
