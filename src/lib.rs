@@ -11,6 +11,11 @@
 //!
 //! Only [`run`] and [`Config`] are public, so that anything unused is a warning.
 
+#![cfg_attr(
+    not(feature = "server"),
+    allow(dead_code, unused_imports, reason = "what the floors above call is not there")
+)]
+
 #[cfg(feature = "server")]
 mod api;
 mod kernel;

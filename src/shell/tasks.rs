@@ -82,11 +82,6 @@ impl Tasks {
         self.0.join_next_with_id().await.map(told)
     }
 
-    /// A task that has ended already.
-    pub fn ended_already(&mut self) -> Option<Id> {
-        self.0.try_join_next_with_id().map(told)
-    }
-
     /// Whether none runs.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -180,6 +180,7 @@ impl ErrorCode {
     }
 
     /// Whether this is the code of success.
+    #[cfg(any(test, feature = "internals"))]
     pub const fn is_none(self) -> bool {
         matches!(self, Self::None)
     }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::batch::{Attributes, BATCH_HEADER_BYTES, Batch, BatchHeader};
+use super::batch::{Attributes, Batch, BatchHeader};
 use super::compression::{Codec, CompressionError, compress};
 use super::varint;
 use crate::types::epoch::{LeaderEpoch, ProducerEpoch};
@@ -112,12 +112,14 @@ impl BatchBuilder {
 
     /// Adds a record.
     #[must_use]
+    #[cfg(any(test, feature = "internals"))]
     pub fn record(self, time: Timestamp, key: Option<&[u8]>, value: Option<&[u8]>) -> Self {
         self.record_with_headers(time, key, value, &[])
     }
 
     /// Adds a record with headers.
     #[must_use]
+    #[cfg(any(test, feature = "internals"))]
     pub fn record_with_headers(
         mut self,
         time: Timestamp,
@@ -163,16 +165,6 @@ impl BatchBuilder {
             put_nullable(&mut body, *content);
         }
         put_nullable(&mut self.payload, Some(&body));
-    }
-
-    /// How many records there are so far.
-    pub const fn record_count(&self) -> i32 {
-        self.header.record_count
-    }
-
-    /// The size of the batch so far, uncompressed.
-    pub const fn size_bytes(&self) -> usize {
-        BATCH_HEADER_BYTES + self.payload.len()
     }
 
     /// The batch, uncompressed.

@@ -60,10 +60,12 @@ pub struct Headers {
 }
 
 /// A header: a key, and a value that may be null.
+#[cfg(any(test, feature = "internals"))]
 pub type Header = (Bytes, Option<Bytes>);
 
 impl Headers {
     /// Reads them all; None if they are not well formed.
+    #[cfg(any(test, feature = "internals"))]
     pub fn read(&self) -> Option<Vec<Header>> {
         let mut left = self.bytes.clone();
         let count = usize::try_from(take_varint(&mut left)?).ok()?;

@@ -72,6 +72,7 @@ impl Reply {
     }
 
     /// The length of all pieces.
+    #[cfg(any(test, feature = "internals"))]
     pub fn len_bytes(&self) -> usize {
         self.chunks.iter().map(Chunk::len_bytes).sum()
     }

@@ -71,6 +71,7 @@ fn put_unsigned_long(into: &mut Vec<u8>, mut value: u64) {
 }
 
 /// How many bytes an unsigned value takes.
+#[cfg(any(test, feature = "internals"))]
 pub const fn unsigned_len_bytes(value: u32) -> usize {
     let bits = 32 - (value | 1).leading_zeros();
     bits.div_ceil(7) as usize

@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 
 use protocol_tests::fields::{Reader, Writer};
 
-use super::run::Run;
-
 const WINDOW: Duration = Duration::from_millis(100);
 
 /// One connection.
@@ -28,11 +26,6 @@ impl Client {
     pub fn new(stream: TcpStream, deadline: Instant) -> Self {
         stream.set_write_timeout(Some(WINDOW)).unwrap();
         Self { stream, deadline }
-    }
-
-    /// Connects to a program that listens already.
-    pub fn connect(run: &Run<'_>) -> Self {
-        run.connect()
     }
 
     /// Sends one request.

@@ -33,16 +33,6 @@ impl SecurityProtocol {
         }
     }
 
-    /// The number that registrations carry.
-    pub const fn wire_id(self) -> i16 {
-        match self {
-            Self::Plaintext => 0,
-            Self::Ssl => 1,
-            Self::SaslPlaintext => 2,
-            Self::SaslSsl => 3,
-        }
-    }
-
     /// The protocol of that name, in any case.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|protocol| protocol.name().eq_ignore_ascii_case(name))

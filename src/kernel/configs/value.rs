@@ -17,11 +17,6 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// A refusal that concerns several keys, or none.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { key: None, message: message.into(), is_requirement: false }
-    }
-
     /// A refusal of one key's value.
     pub fn of(key: &str, message: impl Into<String>) -> Self {
         Self { key: Some(key.to_owned()), message: message.into(), is_requirement: false }

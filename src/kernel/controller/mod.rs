@@ -128,6 +128,7 @@ impl Controller {
     }
 
     /// The image with everything decided so far.
+    #[cfg(any(test, feature = "internals"))]
     pub fn image(&self) -> &Image {
         self.working.image()
     }

@@ -93,6 +93,7 @@ impl Origin {
 
 impl<D: Disk> Log<D> {
     /// Appends a client's batch, which was checked before, at the end of the log.
+    #[cfg(any(test, feature = "internals"))]
     pub fn append_as_leader(
         &mut self,
         batch: &Batch,
@@ -152,6 +153,10 @@ impl<D: Disk> Log<D> {
     /// A client is about to write to a transaction; see [`Producers::start_verification`].
     ///
     /// [`Producers::start_verification`]: super::producers::Producers::start_verification
+    #[cfg_attr(
+        not(feature = "internals"),
+        expect(dead_code, reason = "who adds a partition to a transaction asks for it")
+    )]
     pub fn start_verification(
         &mut self,
         producer: (ProducerId, ProducerEpoch),

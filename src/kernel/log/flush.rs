@@ -45,11 +45,6 @@ impl<D: Disk> Flush<D> {
             _ => Ok(()),
         }
     }
-
-    /// Everything below will be durable.
-    pub const fn up_to(&self) -> Offset {
-        self.up_to
-    }
 }
 
 /// What was removed, or renamed because its partition is deleted, needs no durability.

@@ -138,6 +138,7 @@ impl LeaderEpochs {
     }
 
     /// The epoch of the record at `offset`.
+    #[cfg(any(test, feature = "internals"))]
     pub fn epoch_of(&self, offset: Offset) -> Option<LeaderEpoch> {
         let above = self.entries.partition_point(|entry| entry.start_offset <= offset);
         above.checked_sub(1).and_then(|index| self.entries.get(index)).map(|entry| entry.epoch)

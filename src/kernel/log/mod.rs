@@ -226,23 +226,14 @@ impl<D: Disk> Log<D> {
     }
 
     /// How many segments there are.
+    #[cfg(any(test, feature = "internals"))]
     pub const fn segment_count(&self) -> usize {
         self.segments.len()
-    }
-
-    /// The topic it belongs to.
-    pub const fn topic_id(&self) -> TopicId {
-        self.topic_id
     }
 
     /// Its directory.
     pub fn directory(&self) -> &Path {
         &self.directory
-    }
-
-    /// What it is kept by.
-    pub const fn config(&self) -> &Arc<LogConfig> {
-        &self.config
     }
 
     /// Takes another configuration, for what happens from now on.
@@ -251,6 +242,7 @@ impl<D: Disk> Log<D> {
     }
 
     /// Whether a write has failed.
+    #[cfg(any(test, feature = "internals"))]
     pub const fn is_offline(&self) -> bool {
         self.failed
     }

@@ -89,21 +89,25 @@ impl OffsetIndex {
     }
 
     /// How many entries there are.
+    #[cfg(any(test, feature = "internals"))]
     pub fn len(&self) -> usize {
         count(&self.bytes)
     }
 
     /// Whether there is no entry.
+    #[cfg(any(test, feature = "internals"))]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// Where to begin to walk for `target`: see [`lookup`].
+    #[cfg(any(test, feature = "internals"))]
     pub fn lookup(&self, target: Offset) -> OffsetPosition {
         lookup(&self.bytes, self.base, target)
     }
 
     /// Removes the entries at and above `offset`.
+    #[cfg(any(test, feature = "internals"))]
     pub fn truncate_to(&mut self, offset: Offset) {
         let keep = first_above(&self.bytes, i64::max(offset - self.base - 1, -1));
         self.bytes.truncate(keep * OFFSET_ENTRY_BYTES);

@@ -4,7 +4,6 @@
 //! first and removed a while later, so that who reads them may end.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::disk::Disk;
@@ -153,12 +152,5 @@ impl<D: Disk> Log<D> {
             self.disk.remove(&file.path)?;
         }
         Ok(self.doomed.len())
-    }
-
-    /// Takes up the new name of its directory: the partition is being deleted, or was moved.
-    pub fn moved_to(&mut self, directory: Arc<std::path::Path>) {
-        self.release();
-        self.doomed.clear();
-        self.directory = directory;
     }
 }

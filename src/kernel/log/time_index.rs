@@ -72,21 +72,25 @@ impl TimeIndex {
     }
 
     /// How many entries there are.
+    #[cfg(any(test, feature = "internals"))]
     pub fn len(&self) -> usize {
         count(&self.bytes)
     }
 
     /// Whether there is no entry.
+    #[cfg(feature = "internals")]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// Where to begin to walk for `target`: see [`lookup`].
+    #[cfg(any(test, feature = "internals"))]
     pub fn lookup(&self, target: Timestamp) -> TimestampOffset {
         lookup(&self.bytes, self.base, target)
     }
 
     /// Removes the entries at and above `offset`.
+    #[cfg(any(test, feature = "internals"))]
     pub fn truncate_to(&mut self, offset: Offset) {
         let relative = offset - self.base;
         let below = |index| i64::from(entry(&self.bytes, index).1) < relative;

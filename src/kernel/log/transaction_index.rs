@@ -128,12 +128,14 @@ impl TransactionIndex {
     }
 
     /// Removes the transactions whose marker is at or above `offset`.
+    #[cfg(any(test, feature = "internals"))]
     pub fn truncate_to(&mut self, offset: Offset) {
         let keep = self.entries.partition_point(|aborted| aborted.last_offset < offset);
         self.entries.truncate(keep);
     }
 
     /// The content of the file.
+    #[cfg(any(test, feature = "internals"))]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.entries.iter().flat_map(|aborted| aborted.to_bytes()).collect()
     }

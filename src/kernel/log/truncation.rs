@@ -1,6 +1,7 @@
 //! Cutting the end of a log: a replica gives up what the leader does not have.
 
 use super::disk::Disk;
+#[cfg(any(test, feature = "internals"))]
 use super::segment::Segment;
 use super::{Log, LogError};
 use crate::types::offset::Offset;
@@ -9,6 +10,7 @@ use crate::types::time::Now;
 impl<D: Disk> Log<D> {
     /// Drops the records from `offset` on, and whole batches only: one that holds `offset` goes with what is in it. Nothing
     /// happens if the log ends below.
+    #[cfg(any(test, feature = "internals"))]
     pub fn truncate_to(&mut self, offset: Offset, now: Now) -> Result<(), LogError> {
         self.check_online()?;
         if offset >= self.log_end_offset {
@@ -25,6 +27,7 @@ impl<D: Disk> Log<D> {
         self.failing(truncated)
     }
 
+    #[cfg(any(test, feature = "internals"))]
     fn try_truncate(&mut self, offset: Offset, now: Now) -> Result<(), LogError> {
         let first_gone = self.segments.partition_point(|segment| segment.base_offset <= offset);
         let gone: Vec<Segment<D>> = self.segments.drain(first_gone.max(1)..).collect();

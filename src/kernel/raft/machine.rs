@@ -170,11 +170,6 @@ impl Raft {
         self.epoch
     }
 
-    /// What it is in that epoch.
-    pub const fn role(&self) -> Role {
-        self.role
-    }
-
     /// Who leads, as far as this node knows.
     pub fn leader(&self) -> Option<NodeId> {
         matches!(self.role, Role::Leader { .. }).then_some(self.local.key.id)

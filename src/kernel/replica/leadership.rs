@@ -81,11 +81,6 @@ impl Leadership {
         self.leader_epoch
     }
 
-    /// How often the registration has changed.
-    pub const fn partition_epoch(&self) -> PartitionEpoch {
-        self.partition_epoch
-    }
-
     /// Up to where every replica in sync has the records: consumers read no further.
     pub const fn high_watermark(&self) -> Offset {
         self.high_watermark

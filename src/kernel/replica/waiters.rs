@@ -124,6 +124,7 @@ impl<W: Waits> Waiters<W> {
     }
 
     /// Whether there are none.
+    #[cfg(any(test, feature = "internals"))]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -30,6 +30,7 @@ pub mod wrong_door;
 mod tests;
 
 use std::io;
+#[cfg(test)]
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +69,7 @@ pub struct Settings {
 pub struct Server {
     acceptors: Tasks,
     workers: Vec<Worker>,
+    #[cfg(test)]
     addresses: Vec<SocketAddr>,
 }
 
@@ -96,6 +98,7 @@ impl Server {
         let limits = |quotas: &QuotaSource| Arc::new(Limits::new(Arc::clone(quotas)));
         let of_brokers = limits(&settings.quotas);
         let of_controllers = limits(&settings.controller_quotas);
+        #[cfg(test)]
         let addresses = bound.iter().map(Bound::address).collect();
         let mut acceptors = Tasks::default();
         for one in bound {
@@ -108,10 +111,16 @@ impl Server {
             let acceptor = Acceptor::new(one.listen()?, of, limits, dealer)?;
             acceptors.spawn(acceptor.run());
         }
-        Ok(Self { acceptors, workers, addresses })
+        Ok(Self {
+            acceptors,
+            workers,
+            #[cfg(test)]
+            addresses,
+        })
     }
 
     /// Where clients connect, with the ports that the system chose.
+    #[cfg(test)]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }

@@ -342,11 +342,6 @@ impl Batches {
     pub const fn new(bytes: Bytes) -> Self {
         Self { left: bytes }
     }
-
-    /// What was not yet walked; after an error, everything from the faulty batch on.
-    pub const fn rest(&self) -> &Bytes {
-        &self.left
-    }
 }
 
 impl Iterator for Batches {

@@ -33,6 +33,7 @@ pub enum Codec {
 
 impl Codec {
     /// Every codec.
+    #[cfg(any(test, feature = "internals"))]
     pub const ALL: [Self; 5] = [Self::None, Self::Gzip, Self::Snappy, Self::Lz4, Self::Zstd];
 
     /// Its number in the attributes.

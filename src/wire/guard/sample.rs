@@ -17,6 +17,10 @@ pub enum Fill {
     Random,
     /// As small as can be, but for many elements in the arrays of one depth: what takes most memory for its
     /// bytes.
+    #[cfg_attr(
+        not(feature = "internals"),
+        expect(dead_code, reason = "what measures memory asks for it")
+    )]
     Many {
         /// Inside how many arrays those are; the arrays around them have one element.
         depth: usize,

@@ -14,6 +14,10 @@ pub struct Shape {
     /// The API.
     pub api_key: i16,
     /// Its name.
+    #[cfg_attr(
+        not(any(test, feature = "internals")),
+        expect(dead_code, reason = "tests and fuzzers say by it what failed")
+    )]
     pub name: &'static str,
     /// The oldest version that is known here.
     pub min_version: i16,

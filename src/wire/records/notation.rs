@@ -422,6 +422,10 @@ macro_rules! structure {
             }
         }
 
+        // Not every one that is declared is looked at by name.
+        #[cfg(test)]
+        const _: fn() -> Vec<String> = $name::declared;
+
         #[cfg(test)]
         impl $name {
             /// A line for each field, as it is declared: name, type, versions, tag.

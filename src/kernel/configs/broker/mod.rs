@@ -46,6 +46,7 @@ macro_rules! broker_config {
         }
 
         /// The keys that a node reads one by one.
+        #[cfg(any(test, feature = "internals"))]
         pub const READ_KEYS: &[&str] = &[$( $key, )*];
 
         impl BrokerConfig {
@@ -157,6 +158,7 @@ broker_config! {
 }
 
 /// The keys of [`Rest`].
+#[cfg(any(test, feature = "internals"))]
 pub const READ_TOGETHER: &[&str] = &[
     "advertised.listeners",
     "broker.id",

@@ -121,6 +121,7 @@ macro_rules! topic_config {
         }
 
         /// The keys that a topic's configuration is made of.
+        #[cfg(any(test, feature = "internals"))]
         pub const READ_KEYS: &[&str] = &[
             "cleanup.policy", "compression.type", "message.timestamp.type", $( $key, )*
         ];

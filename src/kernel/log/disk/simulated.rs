@@ -60,7 +60,6 @@ struct State {
     fail_after: Option<usize>,
     /// What the system says to whoever opens a file.
     fail_opens_with: Option<i32>,
-    reads: u64,
 }
 
 /// A disk in memory.
@@ -163,11 +162,6 @@ impl SimulatedDisk {
     /// How many operations have changed something so far.
     pub fn operations(&self) -> usize {
         self.state().operations.len()
-    }
-
-    /// How many times a file was read.
-    pub fn reads(&self) -> u64 {
-        self.state().reads
     }
 
     /// After `operations` more of them every change fails.
@@ -391,8 +385,7 @@ impl DiskFile for SimulatedFile {
     }
 
     fn read_at(&self, into: &mut [u8], position: u64) -> io::Result<usize> {
-        let mut state = self.disk.state();
-        state.reads += 1;
+        let state = self.disk.state();
         let content = &state.image.contents[self.inode];
         let from = content.get(position as usize..).unwrap_or_default();
         let read = from.len().min(into.len());

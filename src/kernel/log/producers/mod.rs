@@ -430,6 +430,7 @@ impl Producers {
     }
 
     /// The first offset of the oldest open transaction: compaction goes no further.
+    #[cfg(any(test, feature = "internals"))]
     pub fn first_undecided_offset(&self) -> Option<Offset> {
         self.ongoing.keys().next().copied()
     }
@@ -475,6 +476,7 @@ impl Producers {
     }
 
     /// What is known of a producer.
+    #[cfg(any(test, feature = "internals"))]
     pub fn get(&self, producer_id: ProducerId) -> Option<&ProducerEntry> {
         self.by_id.get(&producer_id)
     }
@@ -491,9 +493,10 @@ impl Producers {
         self.by_id.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
+    #[cfg(feature = "internals")]
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.len() == 0
     }
 
     fn entry(&mut self, producer_id: ProducerId, epoch: ProducerEpoch) -> &mut ProducerEntry {

@@ -19,9 +19,7 @@ use self::walk::{BatchAt, Walk, WalkError};
 use super::disk::{Disk, DiskFile, OpenMode};
 use super::file_names::FileKind;
 use super::time_index::TimestampOffset;
-use super::transaction_index::{
-    ABORTED_TRANSACTION_BYTES, AbortedTransaction, TransactionIndex, TransactionIndexError,
-};
+use super::transaction_index::{AbortedTransaction, TransactionIndex, TransactionIndexError};
 use crate::types::offset::Offset;
 use crate::types::time::Timestamp;
 use crate::wire::batch::Batch;
@@ -344,6 +342,7 @@ impl<D: Disk> Segment<D> {
     }
 
     /// Forgets the aborted transactions from `offset` on, also in the file.
+    #[cfg(any(test, feature = "internals"))]
     pub fn truncate_aborted(
         &mut self,
         disk: &D,
@@ -356,7 +355,7 @@ impl<D: Disk> Segment<D> {
         let left = aborted.entries().len();
         if left < before {
             let path = directory.join(FileKind::TransactionIndex.name(self.base_offset));
-            let size_bytes = left * ABORTED_TRANSACTION_BYTES;
+            let size_bytes = left * super::transaction_index::ABORTED_TRANSACTION_BYTES;
             disk.open(&path, OpenMode::Existing)?.set_size(size_bytes as u64)?;
         }
         Ok(())
@@ -466,6 +465,7 @@ impl<D: Disk> Segment<D> {
     }
 
     /// Cuts the segment at `position`, before the batch that begins there with `offset` or above.
+    #[cfg(any(test, feature = "internals"))]
     pub fn truncate(
         &mut self,
         disk: &D,
@@ -490,6 +490,7 @@ impl<D: Disk> Segment<D> {
     }
 
     /// The largest timestamp of a segment whose time index may lack the last of it.
+    #[cfg(any(test, feature = "internals"))]
     pub fn rescan_max_timestamp(&mut self, disk: &D, directory: &Path) -> Result<(), WalkError> {
         let mut largest = self.max_timestamp(disk, directory)?;
         for batch in self.walk_towards(disk, directory, largest.offset)? {

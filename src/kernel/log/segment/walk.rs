@@ -63,11 +63,6 @@ impl<D: Disk> Walk<D> {
         Self { file, position, end, window, window_from: position, window_len: 0 }
     }
 
-    /// Where the next batch begins; after an error, where the faulty one does.
-    pub const fn position(&self) -> u32 {
-        self.position
-    }
-
     /// The next batch, which stays the next one; none at the end, and where there is none.
     pub fn peek(&mut self) -> Option<BatchAt> {
         if self.position < self.end { self.read().ok() } else { None }

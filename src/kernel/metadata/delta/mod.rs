@@ -103,6 +103,7 @@ impl Delta {
     }
 
     /// What differs so far.
+    #[cfg(any(test, feature = "internals"))]
     pub const fn changes(&self) -> &Changes {
         &self.changes
     }

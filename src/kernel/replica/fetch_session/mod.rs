@@ -130,21 +130,25 @@ impl FetchSessions {
     }
 
     /// How many there are.
+    #[cfg(any(test, feature = "internals"))]
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// Whether there are none.
+    #[cfg(any(test, feature = "internals"))]
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
     /// How many partitions they hold.
+    #[cfg(any(test, feature = "internals"))]
     pub const fn partitions(&self) -> usize {
         self.partitions
     }
 
     /// How many had to make room for others.
+    #[cfg(any(test, feature = "internals"))]
     pub const fn evictions(&self) -> u64 {
         self.evictions
     }

@@ -6,6 +6,7 @@ use super::worker::*;
 use super::*;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::controller::{ControllerStart, Reply, Request};
+use crate::kernel::metadata::image::Provenance;
 use crate::kernel::raft::machine::{Raft, RaftStart, VotersOrigin};
 use crate::kernel::raft::snapshot_id::SnapshotId;
 use crate::kernel::raft::view::QuorumView;
@@ -440,7 +441,11 @@ fn the_controllers_topic_is_durable_published_and_in_the_log() {
     let mut loader = Loader::new(&mut replayer);
     loader.batches(&log.into()).unwrap();
     let loaded = loader.finish();
-    let (image, _) = replayer.finish(&loaded);
+    let (image, _) = replayer.into_delta().finish(Provenance {
+        offset: Offset(loaded.next.0 - 1),
+        epoch: loaded.last_epoch,
+        timestamp: loaded.last_timestamp,
+    });
     assert!(image.topics.named("foo").is_some());
     assert!(!image.brokers[&NodeId(1)].fenced);
 }

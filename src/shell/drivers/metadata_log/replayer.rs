@@ -2,11 +2,9 @@
 
 use bytes::Bytes;
 
-use super::loader::{Loaded, Replay};
-use crate::kernel::metadata::changes::Changes;
+use super::loader::Replay;
 use crate::kernel::metadata::delta::Delta;
-use crate::kernel::metadata::image::{Image, Provenance};
-use crate::types::offset::Offset;
+use crate::kernel::metadata::image::Image;
 use crate::wire::records::MetadataRecord;
 
 /// Replays into an image, and goes back where a transaction does not count.
@@ -29,17 +27,6 @@ impl Replayer {
     pub fn into_delta(self) -> Delta {
         self.delta
     }
-
-    /// The image as of the end of the log, and all that is in it as changes to an empty one.
-    pub fn finish(self, loaded: &Loaded) -> (Image, Changes) {
-        drop(self.kept);
-        let at = Provenance {
-            offset: Offset(loaded.next.0 - 1),
-            epoch: loaded.last_epoch,
-            timestamp: loaded.last_timestamp,
-        };
-        self.delta.finish(at)
-    }
 }
 
 impl Replay for Replayer {
@@ -60,10 +47,13 @@ impl Replay for Replayer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::metadata::changes::Changes;
+    use crate::kernel::metadata::image::Provenance;
     use crate::kernel::raft::batches;
     use crate::shell::drivers::metadata_log::loader::{LoadError, Loader};
     use crate::types::epoch::LeaderEpoch;
     use crate::types::ids::TopicName;
+    use crate::types::offset::Offset;
     use crate::types::time::Timestamp;
     use crate::wire::records::{
         AbortTransactionRecord, BeginTransactionRecord, EndTransactionRecord, TopicRecord,
@@ -74,7 +64,12 @@ mod tests {
         let mut loader = Loader::new(&mut replayer);
         loader.batches(log)?;
         let loaded = loader.finish();
-        Ok(replayer.finish(&loaded))
+        let at = Provenance {
+            offset: Offset(loaded.next.0 - 1),
+            epoch: loaded.last_epoch,
+            timestamp: loaded.last_timestamp,
+        };
+        Ok(replayer.into_delta().finish(at))
     }
 
     /// A log of words: `(`, `)` and `!` begin, end and abort a transaction, the others are topics.

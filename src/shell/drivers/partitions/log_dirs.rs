@@ -44,7 +44,6 @@ fn described(directory: &LogDirectory) -> LogDirDescription {
             .unwrap_or_else(|_| directory.path().to_owned())
             .display()
             .to_string(),
-        id: directory.id(),
         error: if directory.is_offline() { ErrorCode::KafkaStorageError } else { ErrorCode::None },
         total_bytes: space.map_or(-1, |space| bytes(space.total_bytes)),
         usable_bytes: space.map_or(-1, |space| bytes(space.usable_bytes)),

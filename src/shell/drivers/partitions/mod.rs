@@ -177,6 +177,7 @@ impl Partitions {
     }
 
     /// The log directories.
+    #[cfg(test)]
     pub fn directories(&self) -> &[Arc<LogDirectory>] {
         &self.directories
     }

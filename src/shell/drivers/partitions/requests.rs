@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::Isolation;
 use crate::types::epoch::LeaderEpoch;
 use crate::types::error_code::ErrorCode;
-use crate::types::ids::{DirectoryId, PartitionId, TopicId, TopicName};
+use crate::types::ids::{PartitionId, TopicId, TopicName};
 use crate::types::offset::Offset;
 use crate::types::time::Timestamp;
 use crate::wire::fetch_reply::{AbortedTransaction, EpochEndOffset};
@@ -118,8 +118,6 @@ impl Listed {
 pub struct LogDirDescription {
     /// Its absolute path.
     pub path: String,
-    /// Its id.
-    pub id: DirectoryId,
     /// `KAFKA_STORAGE_ERROR` once it is offline.
     pub error: ErrorCode,
     /// The size of its volume; −1 if that is not known.

@@ -23,6 +23,7 @@ pub struct Waiter {
 
 impl Waiter {
     /// Waits for so many bytes below the high watermark.
+    #[cfg(test)]
     pub fn new(min_bytes: u64) -> Self {
         Self::of(Isolation::HighWatermark, min_bytes)
     }

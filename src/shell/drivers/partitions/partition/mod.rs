@@ -163,11 +163,6 @@ impl Partition {
         }
     }
 
-    /// Whether this node leads it.
-    pub fn is_leader(&self) -> bool {
-        self.lock().leadership.is_leader()
-    }
-
     /// `waiter` is woken when enough comes for it at or after `from`, or something happens that it must see. To be
     /// followed by a read.
     pub fn watch(&self, waiter: &Arc<Waiter>, from: Offset) {

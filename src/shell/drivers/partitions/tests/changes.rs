@@ -174,7 +174,8 @@ fn new_partitions_go_where_they_are_assigned_or_where_there_are_fewest() {
         (vec!["t3-0".to_owned(), "t4-0".to_owned()], vec!["t1-0".to_owned(), "t2-0".to_owned()])
     );
     let described = node.partitions.log_dirs();
-    assert_eq!((described[0].id, described[0].replicas.len()), (ids[0], 2));
+    let first = roots[0].path().display().to_string();
+    assert_eq!((&described[0].path, described[0].replicas.len()), (&first, 2));
     assert!(described[0].total_bytes > 0 && described[0].usable_bytes > 0);
     assert_eq!(described[1].replicas[0].topic.as_str(), "t1");
 
