@@ -119,7 +119,8 @@ fn image(node_id: NodeId, topics: &[Topic<'_>]) -> Image {
     image
 }
 
-fn broker_config() -> BrokerConfig {
+/// What a node is configured with here.
+pub fn broker_config() -> BrokerConfig {
     let texts = [
         ("node.id", "1"),
         ("process.roles", "broker,controller"),

@@ -10,6 +10,7 @@ pub mod coordinators;
 pub mod data;
 pub mod dispatch;
 pub mod forward;
+pub mod groups;
 #[cfg(test)]
 pub mod harness;
 pub mod table;

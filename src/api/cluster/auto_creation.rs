@@ -1,4 +1,5 @@
-//! Topics that come to be because a client asked for their metadata (`auto.create.topics.enable`).
+//! Topics that come to be because a client asked for their metadata (`auto.create.topics.enable`), or for a coordinator
+//! that keeps its state in them.
 //!
 //! The client is told at once that there is no such topic, and asks again; meanwhile the controller makes it. What
 //! becomes of that nobody waits for: where it fails, clients go on being told that there is no such topic.
@@ -6,13 +7,16 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kafka_protocol::messages::CreateTopicsRequest;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use tokio::task::JoinSet;
 
 use crate::api::configs::resources::text;
 use crate::api::context::Ctx;
-use crate::kernel::controller::Request;
+use crate::kernel::configs::broker::BrokerConfig;
+use crate::kernel::configs::internal_topics::InternalTopic;
+use crate::kernel::controller::{Reply, Request};
+use crate::types::error_code::ErrorCode;
 
 /// So many topics may be in the making at once; for more, clients have to ask again.
 pub const TOPICS_IN_FLIGHT_MAX: usize = 1000;
@@ -56,28 +60,53 @@ impl AutoCreation {
 }
 
 /// Asks the controller for these topics, of valid names, in the background. Partitions and replicas are as the
-/// broker's configuration has them.
+/// broker's configuration has them; internal topics are made as their coordinators need them.
 pub fn create(ctx: &Arc<Ctx>, names: Vec<String>) {
     let names = ctx.auto_creation.begin(names);
     if names.is_empty() {
         return;
     }
     let config = ctx.config.load();
-    let topic = |name: &String| {
-        CreatableTopic::default()
-            .with_name(text(name.as_str()).into())
-            .with_num_partitions(config.num_partitions)
-            .with_replication_factor(config.default_replication_factor as i16)
-    };
     let request = CreateTopicsRequest::default()
-        .with_topics(names.iter().map(topic).collect())
+        .with_topics(names.iter().map(|name| topic(name, &config)).collect())
         .with_timeout_ms(config.request_timeout_ms);
     let asked = Arc::clone(ctx);
     ctx.auto_creation.spawn(async move {
         let reply = asked.controller.call(Request::CreateTopics(request)).await;
         asked.auto_creation.end(&names);
-        tracing::debug!(?names, ?reply, "topics created because their metadata was asked for");
+        if let Ok(Reply::CreateTopics(response)) = &reply {
+            warn_of_internal(response);
+        }
+        tracing::debug!(?names, ?reply, "topics created because they were asked for");
     });
+}
+
+fn topic(name: &str, config: &BrokerConfig) -> CreatableTopic {
+    let topic = CreatableTopic::default().with_name(text(name).into());
+    let Some(internal) = InternalTopic::named(name) else {
+        return topic
+            .with_num_partitions(config.num_partitions)
+            .with_replication_factor(config.default_replication_factor as i16);
+    };
+    let set = |(key, value): (&'static str, String)| {
+        CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)))
+    };
+    topic
+        .with_num_partitions((internal.num_partitions)(config))
+        .with_replication_factor((internal.replication_factor)(config))
+        .with_configs((internal.configs)(config).into_iter().map(set).collect())
+}
+
+/// Clients learn no more than that there is no coordinator: the operator has to be told why, at each attempt.
+fn warn_of_internal(response: &CreateTopicsResponse) {
+    let exists = ErrorCode::TopicAlreadyExists.code();
+    for topic in &response.topics {
+        if InternalTopic::named(&topic.name).is_some() && ![0, exists].contains(&topic.error_code) {
+            let message = topic.error_message.as_deref().unwrap_or_default();
+            let error = ErrorCode::from_code(topic.error_code);
+            tracing::warn!(topic = %topic.name.as_str(), ?error, message, "make an internal topic");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,4 +9,4 @@ pub mod describe_quorum;
 pub mod describe_topic_partitions;
 pub mod metadata;
 pub mod update_features;
-mod view;
+pub mod view;

@@ -5,8 +5,8 @@
 //! permitted operations (of the cluster up to 10 only: KIP-700). 10, 12: KIP-516, topic ids, in requests too. 13:
 //! KIP-1102, an error of its own. Deviations from Apache Kafka: topics are answered in the order in which they were
 //! asked for, and all topics by name, where Kafka has no order; no more than [`TOPICS_IN_FLIGHT_MAX`] topics are in the
-//! making at once; internal topics are not made here, but where their coordinators first need them; clients are never
-//! told to bootstrap anew (error 129).
+//! making at once; the topic of share groups is not made, since there are none; clients are never told to bootstrap anew
+//! (error 129).
 //!
 //! [`TOPICS_IN_FLIGHT_MAX`]: super::auto_creation::TOPICS_IN_FLIGHT_MAX
 
@@ -30,6 +30,7 @@ use crate::api::codec::{decode, reply};
 use crate::api::configs::resources::text;
 use crate::api::context::{Ctx, NodeInfo};
 use crate::kernel::configs::broker::BrokerConfig;
+use crate::kernel::configs::internal_topics::InternalTopic;
 use crate::kernel::controller::topic_names::check_topic_name;
 use crate::kernel::metadata::image::{PartitionRegistration, TopicImage};
 use crate::types::error_code::ErrorCode;
@@ -170,7 +171,7 @@ impl Asked<'_> {
         let error = if check_topic_name(name).is_err() {
             ErrorCode::InvalidTopicException
         } else {
-            if !is_internal(name) {
+            if !is_internal(name) || InternalTopic::named(name).is_some() {
                 missing.push(name.as_str().to_owned());
             }
             ErrorCode::UnknownTopicOrPartition

@@ -96,18 +96,20 @@ fn brokers_that_are_fenced_or_lack_the_listener_are_not_told_of() {
 
 #[test]
 fn unknown_topics_are_told_apart_and_made_if_that_is_allowed() {
-    let request = of_names(&["new", "a", "a/b", "", "new", "__consumer_offsets", "a"]);
+    let request =
+        of_names(&["new", "a", "a/b", "", "new", "__consumer_offsets", "__share_group_state", "a"]);
     let expected: &[_] = &[
         (3, Some("new")),
         (0, Some("a")),
         (17, Some("a/b")),
         (17, Some("")),
         (3, Some("__consumer_offsets")),
+        (3, Some("__share_group_state")),
     ];
     let (response, to_create) = ask_of(&cluster(), "PLAINTEXT", 12, &request);
     assert_eq!(topics(&response), expected);
     assert!(response.topics[4].is_internal && !response.topics[0].is_internal);
-    assert_eq!(to_create, ["new"]);
+    assert_eq!(to_create, ["new", "__consumer_offsets"]);
 
     let request = request.with_allow_auto_topic_creation(false);
     let (response, to_create) = ask_of(&cluster(), "PLAINTEXT", 12, &request);

@@ -241,7 +241,7 @@ impl World {
 
 /// Java's `String.hashCode`, over UTF-16, without its sign, by the number of partitions. `i32::MIN`, which has no
 /// positive counterpart, counts as 0 (Kafka's `Utils.abs`).
-fn partition_of(key: &str, count: i32) -> PartitionId {
+pub fn partition_of(key: &str, count: i32) -> PartitionId {
     let step = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(i32::from(unit));
     let hash = key.encode_utf16().fold(0, step);
     PartitionId(hash.checked_abs().unwrap_or(0) % count.max(1))
