@@ -5,6 +5,8 @@
 //! until it is there the answer is COORDINATOR_NOT_AVAILABLE, upon which clients ask again. Deviations from Apache Kafka:
 //! none.
 
+#![allow(dead_code, reason = "under construction: listed together with the groups")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -25,8 +27,6 @@ use crate::types::ids::NodeId;
 
 /// From here on a request has many keys, and its answer many coordinators.
 const MIN_BATCHED_VERSION: i16 = 4;
-/// From here on a coordinator of share groups can be asked for.
-const MIN_SHARE_VERSION: i16 = 6;
 /// Key types: a group, a transactional id, a partition of a share group.
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
