@@ -15,6 +15,7 @@ pub mod append;
 pub mod clean_shutdown;
 pub mod config;
 pub mod disk;
+pub mod entries;
 pub mod file_names;
 pub mod flush;
 pub mod leader_epochs;

@@ -4,6 +4,7 @@
 //! entry stands for about `index.interval.bytes` of the log, so a lookup gives where to begin to walk. The index in
 //! memory is the very bytes of the file; a closed segment's mapped file is looked into with the same functions.
 
+use super::entries::{self, Entry, IndexError, count, entry, partition_point};
 use crate::types::offset::Offset;
 
 /// The size of an entry.
@@ -18,16 +19,23 @@ pub struct OffsetPosition {
     pub position: u32,
 }
 
-/// Why bytes are not an index: it is made anew from the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum IndexError {
-    /// Part of an entry at the end.
-    #[error("{0} bytes are no multiple of an entry's size")]
-    Length(usize),
-    /// An entry that is not above the one before it: also what follows the entries in a file that was preallocated
-    /// and never trimmed.
-    #[error("entry {0} is not above the entry before it")]
-    Order(usize),
+/// The relative offset and the position.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Pair(i32, i32);
+
+impl Entry for Pair {
+    const BYTES: usize = OFFSET_ENTRY_BYTES;
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let pair = u64::from_be_bytes(*bytes.first_chunk()?);
+        Some(Self((pair >> 32) as i32, pair as i32))
+    }
+
+    fn may_follow(self, before: Option<Self>) -> bool {
+        let Self(relative, position) = self;
+        let above = before.is_none_or(|Self(r, p)| relative > r && position > p);
+        above && relative >= 0 && position >= 0
+    }
 }
 
 /// The index of one segment.
@@ -45,20 +53,9 @@ impl OffsetIndex {
 
     /// The index in these bytes of a file, every entry checked.
     pub fn parse(base: Offset, bytes: Vec<u8>) -> Result<Self, IndexError> {
-        if !bytes.len().is_multiple_of(OFFSET_ENTRY_BYTES) {
-            return Err(IndexError::Length(bytes.len()));
-        }
-        let mut before: Option<(i32, i32)> = None;
-        for index in 0..count(&bytes) {
-            let (relative, position) = entry(&bytes, index);
-            let above = before.is_none_or(|(r, p)| relative > r && position > p);
-            if !above || relative < 0 || position < 0 {
-                return Err(IndexError::Order(index));
-            }
-            before = Some((relative, position));
-        }
+        entries::check::<Pair>(&bytes)?;
         // A first entry without content is what a preallocated file begins with.
-        if before.is_some() && entry(&bytes, 0) == (0, 0) {
+        if !bytes.is_empty() && entry::<Pair>(&bytes, 0) == Pair::default() {
             return Err(IndexError::Order(0));
         }
         Ok(Self { base, bytes })
@@ -84,14 +81,13 @@ impl OffsetIndex {
 
     /// The last entry.
     pub fn last(&self) -> Option<OffsetPosition> {
-        let index = count(&self.bytes).checked_sub(1)?;
-        Some(absolute(self.base, entry(&self.bytes, index)))
+        entries::last(&self.bytes).map(|pair| absolute(self.base, pair))
     }
 
     /// How many entries there are.
     #[cfg(any(test, feature = "internals"))]
     pub fn len(&self) -> usize {
-        count(&self.bytes)
+        count::<Pair>(&self.bytes)
     }
 
     /// Whether there is no entry.
@@ -130,46 +126,16 @@ pub fn lookup(bytes: &[u8], base: Offset, target: Offset) -> OffsetPosition {
 
 /// The offset of the first entry of an index file whose position is at or above `position`.
 pub fn first_at_or_above(bytes: &[u8], base: Offset, position: u32) -> Option<Offset> {
-    let below = |index| i64::from(entry(bytes, index).1) < i64::from(position);
-    let index = partition_point(count(bytes), below);
-    (index < count(bytes)).then(|| absolute(base, entry(bytes, index)).offset)
+    let index = partition_point(bytes, |Pair(_, p)| i64::from(p) < i64::from(position));
+    (index < count::<Pair>(bytes)).then(|| absolute(base, entry(bytes, index)).offset)
 }
 
 /// The index of the first entry whose relative offset is above `relative`.
 fn first_above(bytes: &[u8], relative: i64) -> usize {
-    partition_point(count(bytes), |index| i64::from(entry(bytes, index).0) <= relative)
+    partition_point(bytes, |Pair(r, _)| i64::from(r) <= relative)
 }
 
-/// How many of the first of `count` entries are `below`; all that are come first.
-pub(super) fn partition_point(count: usize, below: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (0, count);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if below(middle) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
-}
-
-const fn count(bytes: &[u8]) -> usize {
-    bytes.len() / OFFSET_ENTRY_BYTES
-}
-
-/// The entry at `index`: relative offset and position; zeros beyond the end.
-fn entry(bytes: &[u8], index: usize) -> (i32, i32) {
-    let at = index * OFFSET_ENTRY_BYTES;
-    let Some(entry) = bytes.get(at..).and_then(|rest| rest.first_chunk::<OFFSET_ENTRY_BYTES>())
-    else {
-        return (0, 0);
-    };
-    let entry = u64::from_be_bytes(*entry);
-    ((entry >> 32) as i32, entry as i32)
-}
-
-fn absolute(base: Offset, (relative, position): (i32, i32)) -> OffsetPosition {
+fn absolute(base: Offset, Pair(relative, position): Pair) -> OffsetPosition {
     OffsetPosition { offset: base + i64::from(relative), position: position as u32 }
 }
 

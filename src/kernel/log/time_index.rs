@@ -4,7 +4,7 @@
 //! batch that has it. Timestamps rise strictly. The index in memory is the very bytes of the file, as in
 //! [`offset_index`](super::offset_index).
 
-use super::offset_index::{IndexError, partition_point};
+use super::entries::{self, Entry, IndexError, count, entry, partition_point};
 use crate::types::offset::Offset;
 use crate::types::time::Timestamp;
 
@@ -18,6 +18,25 @@ pub struct TimestampOffset {
     pub timestamp: Timestamp,
     /// The offset of the record or batch that has it.
     pub offset: Offset,
+}
+
+/// The timestamp and the relative offset.
+#[derive(Clone, Copy, Default)]
+struct Pair(i64, i32);
+
+impl Entry for Pair {
+    const BYTES: usize = TIME_ENTRY_BYTES;
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (timestamp, rest) = bytes.split_first_chunk()?;
+        let relative = rest.first_chunk()?;
+        Some(Self(i64::from_be_bytes(*timestamp), i32::from_be_bytes(*relative)))
+    }
+
+    fn may_follow(self, before: Option<Self>) -> bool {
+        let Self(timestamp, relative) = self;
+        before.is_none_or(|Self(t, r)| timestamp > t && relative >= r) && relative >= 0
+    }
 }
 
 /// The index of one segment.
@@ -35,18 +54,7 @@ impl TimeIndex {
 
     /// The index in these bytes of a file, every entry checked.
     pub fn parse(base: Offset, bytes: Vec<u8>) -> Result<Self, IndexError> {
-        if !bytes.len().is_multiple_of(TIME_ENTRY_BYTES) {
-            return Err(IndexError::Length(bytes.len()));
-        }
-        let mut before: Option<(i64, i32)> = None;
-        for index in 0..count(&bytes) {
-            let (timestamp, relative) = entry(&bytes, index);
-            let above = before.is_none_or(|(t, r)| timestamp > t && relative >= r);
-            if !above || relative < 0 {
-                return Err(IndexError::Order(index));
-            }
-            before = Some((timestamp, relative));
-        }
+        entries::check::<Pair>(&bytes)?;
         Ok(Self { base, bytes })
     }
 
@@ -67,14 +75,13 @@ impl TimeIndex {
 
     /// The last entry.
     pub fn last(&self) -> Option<TimestampOffset> {
-        let index = count(&self.bytes).checked_sub(1)?;
-        Some(absolute(self.base, entry(&self.bytes, index)))
+        entries::last(&self.bytes).map(|pair| absolute(self.base, pair))
     }
 
     /// How many entries there are.
     #[cfg(any(test, feature = "internals"))]
     pub fn len(&self) -> usize {
-        count(&self.bytes)
+        count::<Pair>(&self.bytes)
     }
 
     /// Whether there is no entry.
@@ -93,8 +100,7 @@ impl TimeIndex {
     #[cfg(any(test, feature = "internals"))]
     pub fn truncate_to(&mut self, offset: Offset) {
         let relative = offset - self.base;
-        let below = |index| i64::from(entry(&self.bytes, index).1) < relative;
-        let keep = partition_point(count(&self.bytes), below);
+        let keep = partition_point(&self.bytes, |Pair(_, r)| i64::from(r) < relative);
         self.bytes.truncate(keep * TIME_ENTRY_BYTES);
     }
 
@@ -107,29 +113,13 @@ impl TimeIndex {
 /// The last entry whose timestamp is at or below `target`: no record before its offset is newer than it. The
 /// beginning of the segment if there is none.
 pub fn lookup(bytes: &[u8], base: Offset, target: Timestamp) -> TimestampOffset {
-    let below = |index| entry(bytes, index).0 <= target.0;
-    match partition_point(count(bytes), below).checked_sub(1) {
+    match partition_point(bytes, |Pair(timestamp, _)| timestamp <= target.0).checked_sub(1) {
         Some(index) => absolute(base, entry(bytes, index)),
         None => TimestampOffset { timestamp: Timestamp::NONE, offset: base },
     }
 }
 
-const fn count(bytes: &[u8]) -> usize {
-    bytes.len() / TIME_ENTRY_BYTES
-}
-
-/// The entry at `index`: timestamp and relative offset; zeros beyond the end.
-fn entry(bytes: &[u8], index: usize) -> (i64, i32) {
-    let at = index * TIME_ENTRY_BYTES;
-    let rest = bytes.get(at..).unwrap_or_default();
-    let Some((timestamp, rest)) = rest.split_first_chunk() else {
-        return (0, 0);
-    };
-    let relative = rest.first_chunk().map_or(0, |relative| i32::from_be_bytes(*relative));
-    (i64::from_be_bytes(*timestamp), relative)
-}
-
-fn absolute(base: Offset, (timestamp, relative): (i64, i32)) -> TimestampOffset {
+fn absolute(base: Offset, Pair(timestamp, relative): Pair) -> TimestampOffset {
     TimestampOffset { timestamp: Timestamp(timestamp), offset: base + i64::from(relative) }
 }
 

@@ -7,7 +7,8 @@
 //!   [`creation_rate`]: how fast they may come.
 //! - [`worker`]: a thread and its connections. [`connection`]: one of them, as a state machine.
 //! - [`inbound`]: bytes to frames. [`outbound`]: answers to bytes. [`buffers`]: what both borrow from their thread.
-//! - [`memory_budget`]: what large frames, and what they decode to, may take in all. [`foreign`], [`wrong_door`]: who came by mistake.
+//! - [`memory_budget`]: what large frames, and what they decode to, may take in all.
+//! - [`foreign`], [`wrong_door`]: who came by mistake.
 //!
 //! Bounds: answers queued per connection ([`outbound::QUEUED_ANSWERS_MAX`]) and bytes behind a slow socket, frames by
 //! `socket.request.max.bytes`, their memory by `queued.max.request.bytes`, connections by `max.connections`, silence by
