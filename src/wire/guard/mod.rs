@@ -33,7 +33,6 @@ pub const fn has_own_codec(api_key: i16, version: i16) -> bool {
 const UNKNOWN_TAG_ELEMENTS: usize = 4;
 
 /// The largest structure that the crate makes of an array's element; `tests/decode_memory` measures it.
-#[cfg(feature = "internals")]
 pub const ELEMENT_MAX_BYTES: usize = 128;
 
 /// What a checked request may take when it is decoded, above four times its frame.
