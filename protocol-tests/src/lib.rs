@@ -5,7 +5,9 @@
 //! - `connection`: a raw client of frames and requests.
 //! - `fields`: the primitive types of Kafka's protocol, written and read.
 //! - `requests`: those that most tests make.
+//! - `random`: choices that a seed repeats.
 //! - `record_batch`: batches made and checked byte by byte, good ones and bad ones.
+//! - `history` and `check`: what clients did and what became of it; and what a node must never let them see.
 //!
 //! Nothing here comes from the broker: what it sends is judged by code of its own. The broker is the binary
 //! of this workspace, or the program that the variable `OTTLA_BROKER` names: it is given the path of a
@@ -13,9 +15,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+pub mod check;
 pub mod connection;
 pub mod fields;
+pub mod history;
 pub mod node;
 pub mod program;
+pub mod random;
 pub mod record_batch;
 pub mod requests;

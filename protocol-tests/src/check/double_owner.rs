@@ -1,0 +1,28 @@
+//! A partition has one owner in one generation of a group.
+
+use std::collections::HashMap;
+
+use super::facts::Facts;
+use super::{Check, Found, Kind};
+use crate::history::{Action, Operation};
+
+/// The owners, by group, generation and partition.
+#[derive(Debug, Default)]
+pub struct DoubleOwner(HashMap<(u32, i32, u32), u32>);
+
+impl Check for DoubleOwner {
+    fn operation(&mut self, operation: &Operation, _: &Facts, found: &mut Found) {
+        let Action::Assigned { group, generation, partitions } = &operation.action else {
+            return;
+        };
+        let client = operation.client;
+        for partition in partitions {
+            let owner = *self.0.entry((*group, *generation, *partition)).or_insert(client);
+            if owner != client {
+                found.add(Kind::DoubleOwner, || {
+                    format!("group {group}, {generation}: {partition} to {owner} and {client}")
+                });
+            }
+        }
+    }
+}
