@@ -41,7 +41,6 @@ pub struct Ctx {
     /// The partitions of this node.
     pub partitions: Arc<Partitions>,
     /// The groups that this node coordinates, and their committed offsets.
-    #[expect(dead_code, reason = "under construction: the handlers of groups come next")]
     pub groups: Arc<Coordinator<GroupShard>>,
     /// The topics in the making because a client asked for their metadata.
     pub auto_creation: AutoCreation,

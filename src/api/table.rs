@@ -21,6 +21,7 @@ use super::data::{
     delete_records, describe_log_dirs, fetch, init_producer_id, list_offsets,
     offset_for_leader_epoch, produce,
 };
+use super::groups::{find_coordinator, offset_commit, offset_delete, offset_fetch};
 use super::topics::{create_partitions, create_topics, delete_topics};
 use super::txns::describe_producers;
 
@@ -76,6 +77,9 @@ pub const ROWS: &[Row] = rows! {
     1 Fetch 4..=18 BROKER fetch::handle;
     2 ListOffsets 1..=11 BROKER |ctx, call, body| list_offsets::handle(ctx, &call, body);
     3 Metadata 0..=13 BROKER |ctx, call, body| metadata::handle(ctx, &call, body);
+    8 OffsetCommit 2..=10 BROKER offset_commit::handle;
+    9 OffsetFetch 1..=10 BROKER offset_fetch::handle;
+    10 FindCoordinator 0..=6 BROKER |ctx, call, body| find_coordinator::handle(ctx, &call, body);
     18 ApiVersions 0..=4 BOTH |ctx, call, body| api_versions::answer(ctx, &call, body);
     19 CreateTopics 2..=7 BOTH create_topics::handle;
     20 DeleteTopics 1..=6 BOTH delete_topics::handle;
@@ -89,6 +93,7 @@ pub const ROWS: &[Row] = rows! {
     35 DescribeLogDirs 1..=5 BROKER |ctx, call, body| describe_log_dirs::handle(ctx, &call, body);
     37 CreatePartitions 0..=3 BOTH create_partitions::handle;
     44 IncrementalAlterConfigs 0..=1 BOTH incremental_alter_configs::handle;
+    47 OffsetDelete 0..=0 BROKER offset_delete::handle;
     55 DescribeQuorum 0..=2 BOTH |ctx, call, body| describe_quorum::handle(ctx, &call, body);
     57 UpdateFeatures 0..=2 BOTH update_features::handle;
     60 DescribeCluster 0..=2 BOTH |ctx, call, body| describe_cluster::handle(ctx, &call, body);

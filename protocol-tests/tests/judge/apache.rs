@@ -94,6 +94,15 @@ impl Apache {
         self.tool_reading("", class, arguments)
     }
 
+    /// Runs a tool that reads nothing and may complain: a consumer that is to stop when nothing more comes.
+    pub fn tool_complaining(&self, class: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new("java");
+        command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]);
+        command.arg(self.class_path()).arg(class).args(arguments);
+        let output = command.output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// DumpLogSegments, which moved in 4.3.
     pub fn dump(&self, arguments: &[&str]) -> String {
         let old = ["4.1.1", "4.2.0"].contains(&self.version);

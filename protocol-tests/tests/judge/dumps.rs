@@ -30,7 +30,7 @@ fn used(release: &str) -> Node {
 }
 
 /// Files with one of these endings, in all partitions of a directory.
-fn files(directory: &Path, endings: &[&str]) -> Vec<PathBuf> {
+pub fn files(directory: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -57,7 +57,7 @@ const COMPLAINTS: [&str; 9] = [
     "skipping",
 ];
 
-fn dump(apache: &Apache, path: &Path, options: &[&str]) -> String {
+pub fn dump(apache: &Apache, path: &Path, options: &[&str]) -> String {
     let path = path.to_str().unwrap();
     let text = apache.dump(&[options, &["--files", path]].concat());
     let complaint = COMPLAINTS.into_iter().find(|complaint| text.contains(complaint));

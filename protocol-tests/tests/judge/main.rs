@@ -13,6 +13,7 @@ mod directories;
 mod dumps;
 mod java_client;
 mod kcat;
+mod offsets;
 mod tools;
 
 /// Records for a client that reads lines: a key and a value on each.

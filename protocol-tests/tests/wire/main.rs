@@ -7,6 +7,7 @@ mod cluster;
 mod configs;
 mod data;
 mod mutations;
+mod offsets;
 mod script;
 mod sessions;
 mod topics;

@@ -19,11 +19,11 @@ use super::requests::{GroupOutput, GroupReply, GroupRequest, JoinGroup, owned};
 use super::shard::GroupShard;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::layers::Texts;
-use crate::kernel::machine::{CallId, Env, Machine, Refused, Replayed, ShardId};
+use crate::kernel::machine::{CallId, Env, Machine, Marker, Refused, Replayed, ShardId};
 use crate::kernel::metadata::image::Image;
-use crate::types::epoch::LeaderEpoch;
+use crate::types::epoch::{LeaderEpoch, ProducerEpoch};
 use crate::types::error_code::ErrorCode;
-use crate::types::ids::PartitionId;
+use crate::types::ids::{PartitionId, ProducerId};
 use crate::types::offset::Offset;
 use crate::types::time::{Mono, Now, Timestamp};
 
@@ -44,6 +44,10 @@ pub struct World {
     pub image: Image,
     /// All that was written: keys and values.
     pub log: Vec<(Bytes, Option<Bytes>)>,
+    /// Which records are part of a transaction, by their offsets.
+    transactions: BTreeMap<usize, (ProducerId, ProducerEpoch)>,
+    /// The ends of transactions, and how many records there were before them.
+    markers: Vec<(usize, Marker)>,
     /// What was replied and not looked at.
     pub replies: BTreeMap<CallId, GroupReply>,
     /// The next write is refused so.
@@ -74,6 +78,8 @@ impl World {
             config: broker_config(set),
             image: Image::empty(),
             log: Vec::new(),
+            transactions: BTreeMap::new(),
+            markers: Vec::new(),
             replies: BTreeMap::new(),
             refusal: None,
             calls: 0,
@@ -117,6 +123,9 @@ impl World {
                 let (key, value) = GroupShard::encode(&record);
                 let read = GroupShard::decode(Some(&key), value.as_ref()).unwrap().unwrap();
                 assert_eq!(read, record, "what is written is read");
+                if let Some(transaction) = write.transaction {
+                    self.transactions.insert(self.log.len(), transaction);
+                }
                 self.log.push((key, value));
                 self.shard.replay(record, self.place());
             }
@@ -135,8 +144,17 @@ impl World {
     }
 
     fn place(&self) -> Replayed {
-        let offset = Offset(self.log.len() as i64 - 1);
-        Replayed { offset, transaction: None, timestamp: self.now.wall }
+        let index = self.log.len() - 1;
+        let transaction = self.transactions.get(&index).copied();
+        Replayed { offset: Offset(index as i64), transaction, timestamp: self.now.wall }
+    }
+
+    /// A transaction ends.
+    pub fn end_transaction(&mut self, producer_id: ProducerId, committed: bool) {
+        let offset = Offset(self.log.len() as i64);
+        let marker = Marker { offset, producer_id, producer_epoch: ProducerEpoch(0), committed };
+        self.markers.push((self.log.len(), marker));
+        self.shard.replay_marker(marker);
     }
 
     /// Asks.
@@ -180,15 +198,20 @@ impl World {
     /// What a shard would be that has read the log up to here.
     pub fn loaded(&self, records: usize) -> GroupShard {
         let mut shard = GroupShard::new(shard_id());
-        for (offset, (key, value)) in self.log.iter().take(records).enumerate() {
+        for (index, (key, value)) in self.log.iter().take(records).enumerate() {
+            self.replay_markers(&mut shard, index);
             let record = GroupShard::decode(Some(key), value.as_ref()).unwrap().unwrap();
-            let offset = Offset(offset as i64);
-            shard.replay(
-                record,
-                Replayed { offset, transaction: None, timestamp: Timestamp(START_MS) },
-            );
+            let transaction = self.transactions.get(&index).copied();
+            let (offset, timestamp) = (Offset(index as i64), Timestamp(START_MS));
+            shard.replay(record, Replayed { offset, transaction, timestamp });
         }
+        self.replay_markers(&mut shard, records);
         shard
+    }
+
+    fn replay_markers(&self, shard: &mut GroupShard, before: usize) {
+        let here = self.markers.iter().filter(|(records, _)| *records == before);
+        here.for_each(|(_, marker)| shard.replay_marker(*marker));
     }
 
     /// The node starts again: what was not written is gone, and so is who waited.

@@ -5,8 +5,6 @@
 //! until it is there the answer is COORDINATOR_NOT_AVAILABLE, upon which clients ask again. Deviations from Apache Kafka:
 //! none.
 
-#![allow(dead_code, reason = "under construction: listed together with the groups")]
-
 use std::sync::Arc;
 
 use bytes::Bytes;

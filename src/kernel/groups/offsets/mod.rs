@@ -96,13 +96,16 @@ pub fn commit(
             if let Some(check) = check {
                 check(topic, partition)?;
             }
+            // The version of the value in which offsets have a time of their own has no place for the rest.
+            let is_old = expire_timestamp != Timestamp::NONE;
+            let knows_id = !in_transaction && !is_old;
             let value = OffsetCommitValue {
                 offset: partition.offset.0,
-                leader_epoch: partition.leader_epoch.0,
+                leader_epoch: if is_old { -1 } else { partition.leader_epoch.0 },
                 metadata: partition.metadata.as_str().to_owned(),
                 commit_timestamp: now.0,
                 expire_timestamp: expire_timestamp.0,
-                topic_id: if in_transaction { TopicId::ZERO.0 } else { topic.id.0 },
+                topic_id: if knows_id { topic.id.0 } else { TopicId::ZERO.0 },
             };
             let key = key(&request.group_id, topic.name.as_str(), partition.index.0);
             commit.records.push(GroupRecord::OffsetCommit(key, Some(value)));

@@ -121,11 +121,20 @@ fn a_commit_writes_a_record_for_each_partition() {
     assert_eq!(decide(&asked, false).records, both(-1, ID));
     // As in Kafka, a transaction's commit does not know the topic's id.
     assert_eq!(decide(&asked, true).records, both(-1, TopicId::ZERO));
-    asked.retention_time_ms = 1000;
-    assert_eq!(decide(&asked, false).records, both(NOW.0 + 1000, ID));
-    asked.retention_time_ms = 0;
-    assert_eq!(decide(&asked, false).records, both(NOW.0, ID));
-    assert_eq!(decide(&asked, true).records, both(-1, TopicId::ZERO));
+    // With a time of their own they are what that version of the record has room for.
+    for retention_ms in [1000, 0] {
+        asked.retention_time_ms = retention_ms;
+        let old =
+            both(NOW.0 + retention_ms, TopicId::ZERO).into_iter().map(|record| match record {
+                GroupRecord::OffsetCommit(key, Some(value)) => {
+                    let value = OffsetCommitValue { leader_epoch: -1, ..value };
+                    GroupRecord::OffsetCommit(key, Some(value))
+                }
+                other => other,
+            });
+        assert_eq!(decide(&asked, false).records, old.collect::<Vec<_>>());
+        assert_eq!(decide(&asked, true).records, both(-1, TopicId::ZERO));
+    }
 }
 
 #[test]

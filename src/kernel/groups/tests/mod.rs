@@ -5,6 +5,7 @@ mod joining;
 mod leaving;
 mod listing;
 mod log;
+mod offsets;
 mod random;
 mod rounds;
 mod static_members;

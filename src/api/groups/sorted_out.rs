@@ -1,0 +1,133 @@
+//! The topics of a request about offsets, sorted out: those that exist go to the group's coordinator, the others are
+//! refused here. The answer has both, in Kafka's order.
+
+use std::sync::Arc;
+
+use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
+
+use crate::kernel::metadata::image::{Image, TopicImage};
+use crate::types::error_code::ErrorCode;
+use crate::types::ids::{PartitionId, TopicId};
+use crate::types::seeded_map::SeededMap;
+
+/// A topic of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// Its name as the request has it; empty where the request names topics by their ids.
+    pub name: StrBytes,
+    /// Its id where the request names topics by their ids.
+    pub id: Uuid,
+    /// Index and code of each partition.
+    pub partitions: Vec<(i32, i16)>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct SortedOut {
+    refused: Vec<Answered>,
+    /// Where in `refused` a topic is.
+    places: SeededMap<(StrBytes, Uuid), usize>,
+    accepted: Vec<Answered>,
+}
+
+/// How a request names its topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// By their names.
+    Name,
+    /// By their ids (KIP-516).
+    Id,
+}
+
+impl SortedOut {
+    /// Takes a topic of the request. What exists of it comes back.
+    pub fn take<P>(
+        &mut self,
+        image: &Image,
+        named_by: NamedBy,
+        (name, id): (StrBytes, Uuid),
+        partitions: Vec<P>,
+        index: impl Fn(&P) -> i32,
+    ) -> Option<(Arc<TopicImage>, Vec<P>)> {
+        let topic = match named_by {
+            NamedBy::Name => image.topics.named(&name),
+            NamedBy::Id => image.topics.of_id(TopicId(id)),
+        };
+        let Some(topic) = topic else {
+            let code = match named_by {
+                NamedBy::Name => ErrorCode::UnknownTopicOrPartition,
+                NamedBy::Id => ErrorCode::UnknownTopicId,
+            };
+            let all = partitions.iter().map(|partition| (index(partition), code.code()));
+            self.refuse(name, id, all);
+            return None;
+        };
+        let is_there =
+            |partition: &P| topic.partitions.contains_key(&PartitionId(index(partition)));
+        let (there, missing): (Vec<_>, Vec<_>) = if partitions.iter().all(is_there) {
+            (partitions, Vec::new())
+        } else {
+            partitions.into_iter().partition(is_there)
+        };
+        if !missing.is_empty() {
+            let code = ErrorCode::UnknownTopicOrPartition;
+            let missing = missing.iter().map(|partition| (index(partition), code.code()));
+            self.refuse(name.clone(), id, missing);
+        }
+        if there.is_empty() {
+            return None;
+        }
+        let partitions =
+            there.iter().map(|partition| (index(partition), ErrorCode::None.code())).collect();
+        self.accepted.push(Answered { name, id, partitions });
+        Some((Arc::clone(topic), there))
+    }
+
+    /// The answer where the coordinator refuses all that went to it, or, counted over its topics, some.
+    pub fn answer(
+        mut self,
+        reply: Result<&[usize], ErrorCode>,
+        refused: ErrorCode,
+    ) -> Vec<Answered> {
+        let mut codes =
+            self.accepted.iter_mut().flat_map(|topic| &mut topic.partitions).map(|(_, code)| code);
+        match reply {
+            Err(error) => codes.for_each(|code| *code = error.code()),
+            Ok(positions) => {
+                let mut next = 0;
+                for &position in positions {
+                    if let Some(code) = codes.nth(position - next) {
+                        *code = refused.code();
+                    }
+                    next = position + 1;
+                }
+            }
+        }
+        let accepted = std::mem::take(&mut self.accepted);
+        self.merge(accepted)
+    }
+
+    /// The answer with these topics for those that went to the coordinator: what was refused here comes first, and takes
+    /// in what the coordinator says of the same topic.
+    pub fn merge(mut self, answered: Vec<Answered>) -> Vec<Answered> {
+        if self.refused.is_empty() {
+            return answered;
+        }
+        for topic in answered {
+            self.refuse(topic.name, topic.id, topic.partitions.into_iter());
+        }
+        self.refused
+    }
+
+    fn refuse(&mut self, name: StrBytes, id: Uuid, partitions: impl Iterator<Item = (i32, i16)>) {
+        let next = self.refused.len();
+        let place = *self.places.entry((name.clone(), id)).or_insert(next);
+        if place == next {
+            self.refused.push(Answered { name, id, partitions: Vec::new() });
+        }
+        if let Some(topic) = self.refused.get_mut(place) {
+            topic.partitions.extend(partitions);
+        }
+    }
+}
