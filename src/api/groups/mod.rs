@@ -5,3 +5,4 @@ pub mod offset_commit;
 pub mod offset_delete;
 pub mod offset_fetch;
 mod sorted_out;
+pub mod txn_offset_commit;
