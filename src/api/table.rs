@@ -21,7 +21,10 @@ use super::data::{
     delete_records, describe_log_dirs, fetch, init_producer_id, list_offsets,
     offset_for_leader_epoch, produce,
 };
-use super::groups::{find_coordinator, offset_commit, offset_delete, offset_fetch};
+use super::groups::{
+    delete_groups, describe_groups, find_coordinator, heartbeat, join_group, leave_group,
+    list_groups, offset_commit, offset_delete, offset_fetch, sync_group,
+};
 use super::topics::{create_partitions, create_topics, delete_topics};
 use super::txns::describe_producers;
 
@@ -80,6 +83,12 @@ pub const ROWS: &[Row] = rows! {
     8 OffsetCommit 2..=10 BROKER offset_commit::handle;
     9 OffsetFetch 1..=10 BROKER offset_fetch::handle;
     10 FindCoordinator 0..=6 BROKER |ctx, call, body| find_coordinator::handle(ctx, &call, body);
+    11 JoinGroup 0..=9 BROKER join_group::handle;
+    12 Heartbeat 0..=4 BROKER heartbeat::handle;
+    13 LeaveGroup 0..=5 BROKER leave_group::handle;
+    14 SyncGroup 0..=5 BROKER sync_group::handle;
+    15 DescribeGroups 0..=6 BROKER describe_groups::handle;
+    16 ListGroups 0..=5 BROKER list_groups::handle;
     18 ApiVersions 0..=4 BOTH |ctx, call, body| api_versions::answer(ctx, &call, body);
     19 CreateTopics 2..=7 BOTH create_topics::handle;
     20 DeleteTopics 1..=6 BOTH delete_topics::handle;
@@ -92,6 +101,7 @@ pub const ROWS: &[Row] = rows! {
     33 AlterConfigs 0..=2 BOTH alter_configs::handle;
     35 DescribeLogDirs 1..=5 BROKER |ctx, call, body| describe_log_dirs::handle(ctx, &call, body);
     37 CreatePartitions 0..=3 BOTH create_partitions::handle;
+    42 DeleteGroups 0..=2 BROKER delete_groups::handle;
     44 IncrementalAlterConfigs 0..=1 BOTH incremental_alter_configs::handle;
     47 OffsetDelete 0..=0 BROKER offset_delete::handle;
     55 DescribeQuorum 0..=2 BOTH |ctx, call, body| describe_quorum::handle(ctx, &call, body);

@@ -6,6 +6,7 @@
 mod cluster;
 mod configs;
 mod data;
+mod groups;
 mod mutations;
 mod offsets;
 mod script;

@@ -335,11 +335,6 @@ impl ClassicGroup {
         }
     }
 
-    /// What an id takes that nobody has joined with.
-    pub(super) const fn pending_cost(id: &str) -> usize {
-        PENDING_BYTES + id.len()
-    }
-
     /// Something may be due at `at`.
     pub(super) fn wake_at(&mut self, at: Mono) {
         if self.earliest.is_none_or(|earliest| at < earliest) {
@@ -433,7 +428,7 @@ impl ClassicGroup {
         assert_eq!(waiting, self.awaiting_join);
         let bytes: usize = self.members.values().map(Member::bytes).sum();
         assert_eq!(bytes, self.members_bytes);
-        let pending = self.pending.keys().map(|id| Self::pending_cost(id)).sum::<usize>();
+        let pending = self.pending.keys().map(|id| PENDING_BYTES + id.len()).sum::<usize>();
         assert_eq!(pending, self.pending_bytes);
         for (name, id) in &self.static_members {
             assert_eq!(self.members[id].instance_id.as_ref(), Some(name));
