@@ -12,8 +12,10 @@ use crate::kernel::groups::shard::GroupShard;
 use crate::kernel::metadata::image::Image;
 use crate::kernel::raft::view::QuorumView;
 use crate::kernel::replica::fetch_session::FetchSessions;
+use crate::kernel::txns::TransactionShard;
 use crate::shell::drivers::controller::handle::Handle;
 use crate::shell::drivers::coordinators::Coordinator;
+use crate::shell::drivers::markers::Markers;
 use crate::shell::drivers::partitions::Partitions;
 use crate::types::ids::NodeId;
 
@@ -42,6 +44,10 @@ pub struct Ctx {
     pub partitions: Arc<Partitions>,
     /// The groups that this node coordinates, and their committed offsets.
     pub groups: Arc<Coordinator<GroupShard>>,
+    /// The transactional ids that this node coordinates.
+    pub transactions: Arc<Coordinator<TransactionShard>>,
+    /// The ends of transactions, for the partitions of this node.
+    pub markers: Arc<Markers>,
     /// The topics in the making because a client asked for their metadata.
     pub auto_creation: AutoCreation,
     /// What fetching clients asked for before.

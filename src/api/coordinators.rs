@@ -3,10 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::kernel::configs::internal_topics::CONSUMER_OFFSETS;
+use crate::kernel::configs::internal_topics::{CONSUMER_OFFSETS, TRANSACTION_STATE};
 use crate::kernel::groups::shard::GroupShard;
+use crate::kernel::txns::TransactionShard;
 use crate::shell::clock::Clock;
 use crate::shell::drivers::coordinators::{Coordinator, FollowsMetadata, Threads};
+use crate::shell::drivers::markers::Markers;
 use crate::shell::drivers::partitions::Partitions;
 use crate::shell::drivers::publisher::Published;
 
@@ -14,6 +16,10 @@ use crate::shell::drivers::publisher::Published;
 pub struct Coordinators {
     /// Groups and their committed offsets.
     pub groups: Arc<Coordinator<GroupShard>>,
+    /// Transactional ids and their transactions.
+    pub transactions: Arc<Coordinator<TransactionShard>>,
+    /// The ends of transactions.
+    pub markers: Arc<Markers>,
     /// Their timers and loads; to be stopped once nobody is answered any more. At the latest, the end of this does.
     pub threads: Arc<Threads>,
     /// Who is to be told of new images.
@@ -35,8 +41,23 @@ impl Coordinators {
             &threads,
             Box::new(|_, nothing| match nothing {}),
         );
-        let followers: Vec<Arc<dyn FollowsMetadata>> = vec![Arc::clone(&groups) as _];
-        Ok(Self { groups, threads, followers })
+        let node = published.config.load().node_id;
+        let markers = Markers::new(node, Arc::clone(partitions), Arc::clone(&groups));
+        let transactions = Coordinator::new(
+            &TRANSACTION_STATE,
+            Arc::clone(&published.config),
+            Arc::clone(partitions),
+            &threads,
+            markers.perform(&threads, clock),
+        );
+        markers.serve(&transactions);
+        // In this order: a transaction that goes on after a load writes markers for the groups, among others.
+        let followers: Vec<Arc<dyn FollowsMetadata>> = vec![
+            Arc::clone(&groups) as _,
+            Arc::clone(&markers) as _,
+            Arc::clone(&transactions) as _,
+        ];
+        Ok(Self { groups, transactions, markers, threads, followers })
     }
 }
 

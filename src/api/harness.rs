@@ -154,6 +154,8 @@ impl Node {
             controller: Handle::new(queue),
             quorum: published.quorum,
             groups: Arc::clone(&coordinators.groups),
+            transactions: Arc::clone(&coordinators.transactions),
+            markers: Arc::clone(&coordinators.markers),
             auto_creation: AutoCreation::default(),
             partitions,
             fetch_sessions: Mutex::new(FetchSessions::new(1000)),
@@ -205,6 +207,27 @@ impl Node {
         self.ctx.image.store(image);
     }
 
+    /// A topic is gone from now on.
+    pub fn delete(&self, name: &str) {
+        let mut image = Image::clone(&self.ctx.image.load());
+        let topic = Arc::make_mut(&mut image.topics.by_name).remove(name).unwrap();
+        Arc::make_mut(&mut image.topics.by_id).remove(&topic.id);
+        let changes = Changes { topics_deleted: vec![topic], ..Changes::default() };
+        let image = Arc::new(image);
+        self.apply(&image, &changes);
+        self.ctx.image.store(image);
+    }
+
+    /// A feature has this level from now on.
+    pub fn finalize(&self, feature: &str, level: i16) {
+        let mut image = Image::clone(&self.ctx.image.load());
+        Arc::make_mut(&mut image.features).insert(feature.to_owned(), level);
+        let changes = Changes { features_changed: true, ..Changes::default() };
+        let image = Arc::new(image);
+        self.apply(&image, &changes);
+        self.ctx.image.store(image);
+    }
+
     fn apply(&self, image: &Arc<Image>, changes: &Changes) {
         self.ctx.partitions.apply(image, changes, now());
         for coordinator in &self.coordinators.followers {
@@ -223,8 +246,14 @@ impl Node {
             21 => data::delete_records::handle(ctx, &call, body),
             22 => data::init_producer_id::handle(ctx, call, body),
             23 => data::offset_for_leader_epoch::handle(ctx, &call, body),
+            24 => txns::add_partitions_to_txn::handle(ctx, call, body),
+            25 => txns::add_offsets_to_txn::handle(ctx, call, body),
+            26 => txns::end_txn::handle(ctx, call, body),
+            27 => txns::write_txn_markers::handle(ctx, call, body),
             35 => data::describe_log_dirs::handle(ctx, &call, body),
             61 => txns::describe_producers::handle(ctx, &call, body),
+            65 => txns::describe_transactions::handle(ctx, call, body),
+            66 => txns::list_transactions::handle(ctx, call, body),
             other => panic!("no handler for {other}"),
         }
     }

@@ -26,7 +26,10 @@ use super::groups::{
     list_groups, offset_commit, offset_delete, offset_fetch, sync_group,
 };
 use super::topics::{create_partitions, create_topics, delete_topics};
-use super::txns::describe_producers;
+use super::txns::{
+    add_offsets_to_txn, add_partitions_to_txn, describe_producers, describe_transactions, end_txn,
+    list_transactions, write_txn_markers,
+};
 
 /// How a request is handled: decode, act, encode.
 pub type Handler = fn(&Arc<Ctx>, Call, Bytes) -> Answer;
@@ -97,6 +100,10 @@ pub const ROWS: &[Row] = rows! {
     23 OffsetForLeaderEpoch 2..=4 BROKER |ctx, call, body| {
         offset_for_leader_epoch::handle(ctx, &call, body)
     };
+    24 AddPartitionsToTxn 0..=5 BROKER add_partitions_to_txn::handle;
+    25 AddOffsetsToTxn 0..=4 BROKER add_offsets_to_txn::handle;
+    26 EndTxn 0..=5 BROKER end_txn::handle;
+    27 WriteTxnMarkers 1..=2 BROKER write_txn_markers::handle;
     32 DescribeConfigs 1..=4 BOTH |ctx, call, body| describe_configs::handle(ctx, &call, body);
     33 AlterConfigs 0..=2 BOTH alter_configs::handle;
     35 DescribeLogDirs 1..=5 BROKER |ctx, call, body| describe_log_dirs::handle(ctx, &call, body);
@@ -110,6 +117,8 @@ pub const ROWS: &[Row] = rows! {
     61 DescribeProducers 0..=0 BROKER |ctx, call, body| {
         describe_producers::handle(ctx, &call, body)
     };
+    65 DescribeTransactions 0..=0 BROKER describe_transactions::handle;
+    66 ListTransactions 0..=2 BROKER list_transactions::handle;
     74 ListConfigResources 0..=1 BROKER |ctx, call, body| {
         list_config_resources::handle(ctx, &call, body)
     };

@@ -147,6 +147,9 @@ fn every_api_has_a_file_that_begins_with_its_card() {
     }
 }
 
+/// What a test begins with.
+const TESTS: [&str; 2] = ["#[test]", "#[tokio::test]"];
+
 /// By name in a test, or by key in a transcript of what Apache Kafka answers.
 #[test]
 fn every_api_has_a_test() {
@@ -159,7 +162,9 @@ fn every_api_has_a_test() {
             let is_about = source.path.contains(&format!("/{snake}"))
                 || source.is_test
                     && (source.text.contains(&row.name) || source.text.contains(&snake));
-            is_about && source.text.contains("#[test]") && source.path != "tests/it/tidy.rs"
+            is_about
+                && TESTS.iter().any(|test| source.text.contains(test))
+                && source.path != "tests/it/tidy.rs"
         };
         let key = row.key.to_string();
         let asks_it = |line: &&str| line.split('\t').nth(1) == Some(key.as_str());

@@ -153,10 +153,6 @@ impl<D: Disk> Log<D> {
     /// A client is about to write to a transaction; see [`Producers::start_verification`].
     ///
     /// [`Producers::start_verification`]: super::producers::Producers::start_verification
-    #[cfg_attr(
-        not(feature = "internals"),
-        expect(dead_code, reason = "who adds a partition to a transaction asks for it")
-    )]
     pub fn start_verification(
         &mut self,
         producer: (ProducerId, ProducerEpoch),

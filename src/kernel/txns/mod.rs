@@ -17,12 +17,10 @@
 //! Differences from Apache Kafka: a transaction that takes too long is aborted at its time, where Kafka looks every
 //! `transaction.abort.timed.out.transaction.cleanup.interval.ms`; an abort of the coordinator's own that exhausts the
 //! epochs goes on under the old producer id at the last epoch, which no client has, until the next `InitProducerId`.
-#![allow(dead_code, unused_imports, reason = "under construction: its callers come next")]
-
+pub mod asking;
 pub mod state;
 pub mod transaction;
 
-mod asking;
 mod ending;
 mod hard_state;
 mod initializing;
@@ -34,9 +32,8 @@ mod soft_state;
 mod tests;
 
 pub use asking::{
-    AddPartitions, Answered, Description, EndTransaction, InitProducerId, ListedTransaction,
-    Listing, LogRecord, MarkerOutcome, MarkersWritten, TransactionReply, TransactionRequest,
-    VerifyPartitions, WriteMarkers,
+    AddPartitions, Answered, EndTransaction, InitProducerId, Listing, MarkerOutcome,
+    MarkersWritten, TransactionReply, TransactionRequest, VerifyPartitions, WriteMarkers,
 };
 pub use shard::TransactionShard;
 pub use state::TransactionState;

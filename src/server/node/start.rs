@@ -122,6 +122,8 @@ impl Node {
             controller: controller.handle(),
             partitions,
             groups: Arc::clone(&coordinators.groups),
+            transactions: Arc::clone(&coordinators.transactions),
+            markers: Arc::clone(&coordinators.markers),
             auto_creation: AutoCreation::default(),
             fetch_sessions: Mutex::new(FetchSessions::new(fetch_session_slots(config))),
             producer_ids: ProducerIds::default(),

@@ -3,6 +3,7 @@
 pub mod background;
 pub mod controller;
 pub mod coordinators;
+pub mod markers;
 pub mod metadata_log;
 pub mod partitions;
 pub mod publisher;

@@ -22,10 +22,10 @@ pub use self::table::SHAPES;
 use super::fields::{Malformed, REQUEST_MAX_ELEMENTS, TEXT_MAX_BYTES};
 use super::varint;
 
-/// Whether requests never meet the crate: those of Produce and Fetch, and those in which OffsetCommit and OffsetFetch
-/// name topics by their id.
+/// Whether requests never meet the crate: those of Produce and Fetch, those in which OffsetCommit and OffsetFetch name
+/// topics by their id, and WriteTxnMarkers 2.
 pub const fn has_own_codec(api_key: i16, version: i16) -> bool {
-    matches!((api_key, version), (0 | 1, _) | (8 | 9, 10))
+    matches!((api_key, version), (0 | 1, _) | (8 | 9, 10) | (27, 2))
 }
 
 /// What the crate keeps of an unknown tagged field is a node of a tree, which is as large as a few of the

@@ -35,7 +35,7 @@ fn check_sample(shape: &Shape, version: i16, fill: Fill, seed: u64) {
 fn shapes_are_in_the_order_of_their_keys() {
     assert!(SHAPES.is_sorted_by(|a, b| a.api_key < b.api_key));
     assert!(SHAPES.iter().all(|shape| shape.min_version <= shape.max_version));
-    for (api_key, version) in [(0, 9), (1, 9), (8, 10), (9, 10)] {
+    for (api_key, version) in [(0, 9), (1, 9), (8, 10), (9, 10), (27, 2)] {
         assert!(has_own_codec(api_key, version));
         assert!(shape(api_key, version).is_none());
     }

@@ -3,12 +3,13 @@
 //! The crate was generated from Kafka 4.1. Since then ListOffsets 11 and DescribeLogDirs 5 came; their
 //! requests look as in the version before, and so does ListOffsets' answer. DescribeLogDirs' answer has a
 //! field more, which is written here. OffsetCommit 10 and OffsetFetch 10 speak of topics by their id: requests and
-//! answers of these versions have codecs of their own, which trust nothing. All other requests must have passed
-//! [`super::guard`].
+//! answers of these versions have codecs of their own, which trust nothing; so has the request of WriteTxnMarkers 2. All
+//! other requests must have passed [`super::guard`].
 
 pub mod describe_log_dirs;
 pub mod offset_commit;
 pub mod offset_fetch;
+pub mod write_txn_markers;
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::{Encodable as _, Request};
@@ -17,12 +18,13 @@ use kafka_protocol::protocol::{Encodable as _, Request};
 pub type CodecError = Box<dyn std::error::Error + Send + Sync>;
 
 const LIST_OFFSETS: i16 = 2;
+const WRITE_TXN_MARKERS: i16 = 27;
 const DESCRIBE_LOG_DIRS: i16 = 35;
 
 /// Which of the crate's versions a request of `version` looks like.
 pub const fn crate_version(api_key: i16, version: i16) -> i16 {
     match (api_key, version) {
-        (LIST_OFFSETS, 11) | (DESCRIBE_LOG_DIRS, 5) => version - 1,
+        (LIST_OFFSETS, 11) | (WRITE_TXN_MARKERS, 2) | (DESCRIBE_LOG_DIRS, 5) => version - 1,
         _ => version,
     }
 }

@@ -3,25 +3,30 @@
 //! KIP-98 (3), KIP-112 (4: storage errors), KIP-107 (5: log start), KIP-219 (6), KIP-110 (7: zstd), KIP-467 (8: errors of
 //! records), KIP-482 (9: flexible), KIP-951 (10: who leads now), KIP-890 (11, 12), KIP-516 (13: topic ids).
 //!
-//! Deviations from Apache Kafka: there is no transaction coordinator yet, so a transactional batch gets the error that
-//! Kafka gives while its coordinator cannot be reached (19, and clients try again); of the batches that a request has for
-//! one partition each is appended, where Kafka drops all but the last without a word. They have one answer, as in Kafka.
+//! Transactional batches are appended once their coordinator has vouched for them: see [`verification`], and
+//! [`vouching`](crate::api::txns::vouching) for how far that goes with old clients.
+//!
+//! Deviations from Apache Kafka: of the batches that a request has for one partition each is appended, where Kafka drops
+//! all but the last without a word. They have one answer, as in Kafka.
 
 mod repeats;
+mod verification;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use self::verification::{Begun, Verdict};
 use crate::api::answer::{Answer, Call};
 use crate::api::context::Ctx;
 use crate::api::data::INTERNAL_TOPICS;
 use crate::api::data::replicas::{self, add_endpoint};
 use crate::api::dispatch::refuse;
+use crate::api::txns::vouching::Operation;
 use crate::kernel::configs::topic::{CompressionType, MessageTimestampType, TopicConfig};
 use crate::kernel::replica::fetch_session::TopicRef;
-use crate::shell::drivers::partitions::Partition;
+use crate::shell::drivers::partitions::{Origin, Partition};
 use crate::types::error_code::ErrorCode;
 use crate::types::offset::Offset;
 use crate::wire::batch::TimestampType;
@@ -46,47 +51,59 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         Err(error) => return refuse(call.peer, &error),
     };
     let produce = Produce { ctx, call, request: &request };
-    let mut reply = ProduceReply::default();
-    let mut failed = false;
-    let refused = refused_whole(&request);
-    for topic in &request.topics {
-        let mut partitions = SmallVec::with_capacity(topic.partitions.len());
-        for partition in &topic.partitions {
-            let mut answer = match &refused {
-                Some((code, message)) => ProducePartitionReply {
-                    error_message: message.clone(),
-                    ..ProducePartitionReply::failed(partition.index, *code)
-                },
-                None => produce.append(topic, partition),
-            };
-            failed |= answer.error != ErrorCode::None;
-            if call.version >= FIRST_WITH_LEADER && answer.error == ErrorCode::NotLeaderOrFollower {
-                produce.name_leader(topic, &mut answer, &mut reply);
-            }
-            partitions.push(answer);
-        }
-        let (name, id) = (topic.name.clone(), topic.id);
-        reply.topics.push(ProduceTopicReply { name, id, partitions });
+    if let Some(refusal) = refused_whole(&request) {
+        return produce.answer(|_, _, partition| refusal.of(partition));
     }
-    repeats::merge(&mut reply);
-    match request.acks {
-        // Nobody reads an answer; a producer learns of a failure by losing the connection.
-        0 if failed => refuse(call.peer, &"producing without an answer failed"),
-        0 => Answer::None,
-        _ => Answer::Now(encode_produce_reply(call.version, call.correlation_id, &reply)),
+    match verification::begin(ctx, call, &request) {
+        Begun::NotNeeded => produce.append_all(&[]),
+        Begun::Known(verdicts) => produce.append_all(&verdicts),
+        Begun::TwoProducers => {
+            let code = ErrorCode::InvalidProducerIdMapping;
+            let message = "Transactional records contained more than one producer ID";
+            let refusal = Refusal { code, message: Some(message.to_owned()) };
+            produce.answer(|_, _, partition| refusal.of(partition))
+        }
+        Begun::Asked(asked) => {
+            let (ctx, call) = (Arc::clone(ctx), call.clone());
+            Answer::Later(Box::pin(async move {
+                let verdicts = asked.settle(&ctx, &call).await;
+                Produce { ctx: &ctx, call: &call, request: &request }.append_all(&verdicts)
+            }))
+        }
+    }
+}
+
+/// Why no partition of a request is looked at.
+struct Refusal {
+    code: ErrorCode,
+    message: Option<String>,
+}
+
+impl Refusal {
+    fn of(&self, partition: &ProducePartition) -> ProducePartitionReply {
+        ProducePartitionReply {
+            error_message: self.message.clone(),
+            ..ProducePartitionReply::failed(partition.index, self.code)
+        }
     }
 }
 
 /// Why no partition of a request is looked at, if so. Kafka asks each batch, in turn, whether it belongs to a transaction,
 /// until one does; what does not even begin like a batch fails them all.
-fn refused_whole(request: &ProduceRequest) -> Option<(ErrorCode, Option<String>)> {
+fn refused_whole(request: &ProduceRequest) -> Option<Refusal> {
     for partition in request.topics.iter().flat_map(|topic| &topic.partitions) {
         let Some(records) = &partition.records else { continue };
         match begins_in_transaction(records) {
             Ok(false) => {}
             Ok(true) if request.transactional_id.is_some() => return None,
-            Ok(true) => return Some((ErrorCode::TransactionalIdAuthorizationFailed, None)),
-            Err(why) => return Some((ErrorCode::CorruptMessage, Some(why.to_string()))),
+            Ok(true) => {
+                let code = ErrorCode::TransactionalIdAuthorizationFailed;
+                return Some(Refusal { code, message: None });
+            }
+            Err(why) => {
+                let code = ErrorCode::CorruptMessage;
+                return Some(Refusal { code, message: Some(why.to_string()) });
+            }
         }
     }
     None
@@ -104,8 +121,58 @@ struct Produce<'a> {
 }
 
 impl Produce<'_> {
+    /// Appends each partition's batch, as the verdict on it says; without verdicts nothing is transactional.
+    fn append_all(&self, verdicts: &[Verdict]) -> Answer {
+        self.answer(|place, topic, partition| match verdicts.get(place) {
+            None => self.append(topic, partition, Origin::CLIENT),
+            Some(Verdict::Append(verification)) => {
+                let origin = Origin { verification: *verification, ..Origin::CLIENT };
+                self.append(topic, partition, origin)
+            }
+            Some(Verdict::Refused(code)) => not_vouched_for(partition, self.call.version, *code),
+        })
+    }
+
+    /// The answer made of each partition's, which is told its place in the request.
+    fn answer(
+        &self,
+        mut of: impl FnMut(usize, &ProduceTopic, &ProducePartition) -> ProducePartitionReply,
+    ) -> Answer {
+        let mut reply = ProduceReply::default();
+        let (mut failed, mut place) = (false, 0);
+        let call = self.call;
+        for topic in &self.request.topics {
+            let mut partitions = SmallVec::with_capacity(topic.partitions.len());
+            for partition in &topic.partitions {
+                let mut answer = of(place, topic, partition);
+                place += 1;
+                failed |= answer.error != ErrorCode::None;
+                if call.version >= FIRST_WITH_LEADER
+                    && answer.error == ErrorCode::NotLeaderOrFollower
+                {
+                    self.name_leader(topic, &mut answer, &mut reply);
+                }
+                partitions.push(answer);
+            }
+            let (name, id) = (topic.name.clone(), topic.id);
+            reply.topics.push(ProduceTopicReply { name, id, partitions });
+        }
+        repeats::merge(&mut reply);
+        match self.request.acks {
+            // Nobody reads an answer; a producer learns of a failure by losing the connection.
+            0 if failed => refuse(call.peer, &"producing without an answer failed"),
+            0 => Answer::None,
+            _ => Answer::Now(encode_produce_reply(call.version, call.correlation_id, &reply)),
+        }
+    }
+
     /// Appends one partition's batch. What can be refused without a look at the batch is refused first.
-    fn append(&self, topic: &ProduceTopic, asked: &ProducePartition) -> ProducePartitionReply {
+    fn append(
+        &self,
+        topic: &ProduceTopic,
+        asked: &ProducePartition,
+        origin: Origin,
+    ) -> ProducePartitionReply {
         let fail = |code: ErrorCode| ProducePartitionReply::failed(asked.index, code);
         let partition = match replicas::partition(self.ctx, named(topic), asked.index) {
             Ok(partition) => partition,
@@ -119,9 +186,6 @@ impl Produce<'_> {
             && self.call.client_id.as_deref() != Some(ADMIN_CLIENT_ID)
         {
             return fail(ErrorCode::InvalidTopicException);
-        }
-        if of_transaction(asked) {
-            return without_coordinator(asked);
         }
         let config = partition.config();
         let rules = BatchRules {
@@ -139,7 +203,7 @@ impl Produce<'_> {
             Ok(batch) => batch,
             Err(refusal) => return not_taken(&partition, asked, refusal),
         };
-        match partition.append(&batch, self.request.acks, self.call.now) {
+        match partition.append_from(&batch, origin, self.request.acks, self.call.now) {
             Ok(appended) => ProducePartitionReply {
                 base_offset: appended.base_offset,
                 log_append_time: appended.log_append_time,
@@ -172,14 +236,39 @@ fn named(topic: &ProduceTopic) -> TopicRef<'_> {
     TopicRef::of(topic.id, &topic.name)
 }
 
-/// What Kafka tells a producer while the coordinator which would vouch for its transaction cannot be reached: an error
-/// that every client retries without a look at the metadata.
-fn without_coordinator(asked: &ProducePartition) -> ProducePartitionReply {
-    let message = "Unable to verify the partition has been added to the transaction. Underlying error: \
-                   COORDINATOR_NOT_AVAILABLE";
+/// What the coordinator said instead of yes. Where it could not be asked, old clients would not try again rightly: they
+/// are told an error which every client retries without a look at the metadata, as by Kafka.
+fn not_vouched_for(
+    asked: &ProducePartition,
+    version: i16,
+    code: ErrorCode,
+) -> ProducePartitionReply {
+    let in_passing = match code {
+        ErrorCode::NetworkException => Some("NETWORK_EXCEPTION"),
+        ErrorCode::CoordinatorLoadInProgress => Some("COORDINATOR_LOAD_IN_PROGRESS"),
+        ErrorCode::CoordinatorNotAvailable => Some("COORDINATOR_NOT_AVAILABLE"),
+        ErrorCode::NotCoordinator => Some("NOT_COORDINATOR"),
+        ErrorCode::ConcurrentTransactions if !Operation::of_produce(version).adds_partitions() => {
+            Some("CONCURRENT_TRANSACTIONS")
+        }
+        _ => None,
+    };
+    let (code, message) = match (in_passing, code) {
+        (Some(name), _) => {
+            let message = format!(
+                "Unable to verify the partition has been added to the transaction. Underlying error: \
+                 {name}"
+            );
+            (ErrorCode::NotEnoughReplicas, Some(message))
+        }
+        (None, ErrorCode::InvalidTxnState) => {
+            (code, Some("Partition was not added to the transaction".to_owned()))
+        }
+        (None, code) => (code, None),
+    };
     ProducePartitionReply {
-        error_message: Some(message.to_owned()),
-        ..ProducePartitionReply::failed(asked.index, ErrorCode::NotEnoughReplicas)
+        error_message: message,
+        ..ProducePartitionReply::failed(asked.index, code)
     }
 }
 

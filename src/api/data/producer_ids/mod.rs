@@ -57,6 +57,19 @@ impl ProducerIds {
         (id, blocks.is_low())
     }
 
+    /// An id; a block is fetched if it is time for one.
+    pub async fn next(&self, ctx: &Ctx) -> Result<ProducerId, ErrorCode> {
+        match self.take() {
+            (Some(id), is_low) => {
+                if is_low {
+                    self.fetch_ahead(ctx).await;
+                }
+                Ok(id)
+            }
+            (None, _) => self.wait(ctx).await,
+        }
+    }
+
     /// Fetches a block, unless somebody does so already: there are ids left meanwhile.
     pub async fn fetch_ahead(&self, ctx: &Ctx) {
         let Ok(_one) = self.fetching.try_lock() else { return };
@@ -73,6 +86,12 @@ impl ProducerIds {
         }
         self.fetch(ctx).await?;
         self.take().0.ok_or(ErrorCode::CoordinatorLoadInProgress)
+    }
+
+    /// A block, as if the controller had given it.
+    #[cfg(test)]
+    pub fn fill(&self, block: Range<i64>) {
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner).add(block);
     }
 
     async fn fetch(&self, ctx: &Ctx) -> Result<(), ErrorCode> {

@@ -28,10 +28,6 @@ pub enum Verification {
     /// It does not (`transaction.partition.verification.enable=false`; replicas; coordinators).
     Off,
     /// It does, if it is the first of its transaction here; this is what it has to show.
-    #[cfg_attr(
-        not(any(test, feature = "internals")),
-        expect(dead_code, reason = "who produces in a transaction asks for it")
-    )]
     Required(Option<VerificationGuard>),
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::asking::LogRecord;
 use super::transaction::{PartitionSet, Transaction};
 use super::*;
 use crate::kernel::configs::broker::BrokerConfig;

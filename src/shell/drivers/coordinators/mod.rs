@@ -43,7 +43,10 @@ use crate::kernel::metadata::image::Image;
 use crate::types::epoch::ProducerEpoch;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::{NodeId, PartitionId, ProducerId};
+use crate::types::offset::Offset;
 use crate::types::time::{Mono, Now};
+use crate::wire::batch::Batch;
+use crate::wire::batch_builder::{BatchBuilder, ControlType};
 
 /// Does what a machine wants done in the world. Called without a lock, on the thread of whoever made the step, or on
 /// that of the timers where the step had to be committed first: it must not block for long.
@@ -88,6 +91,20 @@ pub struct EndOfTransaction {
     pub commit: bool,
     /// `transaction.version` under which it ends: from 2 on the epoch must be above the producer's.
     pub transaction_version: i16,
+}
+
+impl EndOfTransaction {
+    /// The marker, as Kafka writes it: version 0, and the coordinator's epoch.
+    pub fn batch(self, now: Now) -> Batch {
+        let kind = if self.commit { ControlType::Commit } else { ControlType::Abort };
+        let mut value = [0; 6];
+        value[2..].copy_from_slice(&self.coordinator_epoch.to_be_bytes());
+        BatchBuilder::new(Offset::ZERO)
+            .producer(self.producer_id, self.producer_epoch, -1)
+            .transactional()
+            .control_record(kind, now.wall, &value)
+            .build_batch()
+    }
 }
 
 impl<M: Machine> Coordinator<M> {

@@ -22,7 +22,7 @@ use crate::types::offset::Offset;
 use crate::types::seeded_map::SeededMap;
 use crate::types::time::{Mono, Now};
 use crate::wire::batch::Batch;
-use crate::wire::batch_builder::{BatchBuilder, ControlType};
+use crate::wire::batch_builder::BatchBuilder;
 use crate::wire::compression::Codec;
 
 /// So many calls may be parked in one shard. Whoever comes after them is turned away.
@@ -203,7 +203,7 @@ impl<M: Machine> Shard<M> {
             Err(code) => return (Called::Now(Err(code)), After::nothing()),
         };
         let origin = Origin::marker(end.transaction_version);
-        let appended = match self.append(world, &marker_batch(end, now), origin, now) {
+        let appended = match self.append(world, &end.batch(now), origin, now) {
             Ok(appended) => appended,
             Err(code) if is_refusal(code) => return (Called::Now(Err(code)), After::nothing()),
             Err(code) => {
@@ -478,16 +478,4 @@ fn records_batch<M: Machine>(
         Codec::None => Ok(builder.build_batch()),
         codec => builder.build_compressed(codec).map_err(|_| ErrorCode::UnknownServerError),
     }
-}
-
-/// As Kafka writes it: version 0, and the coordinator's epoch.
-fn marker_batch(end: EndOfTransaction, now: Now) -> Batch {
-    let kind = if end.commit { ControlType::Commit } else { ControlType::Abort };
-    let mut value = [0; 6];
-    value[2..].copy_from_slice(&end.coordinator_epoch.to_be_bytes());
-    BatchBuilder::new(Offset::ZERO)
-        .producer(end.producer_id, end.producer_epoch, -1)
-        .transactional()
-        .control_record(kind, now.wall, &value)
-        .build_batch()
 }

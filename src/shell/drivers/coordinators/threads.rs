@@ -110,7 +110,7 @@ impl Threads {
     }
 
     /// Runs a future beside the timers. It is dropped when they stop.
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         // The runtime owns it, and drops it when its thread ends.
         drop(self.runtime.spawn(task));
     }

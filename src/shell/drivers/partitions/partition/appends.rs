@@ -6,9 +6,12 @@ use std::sync::atomic::Ordering;
 use super::super::{Appended, Origin};
 use super::{Partition, State, lock};
 use crate::kernel::log::append::AppendError;
+use crate::kernel::log::producers::ProducerError;
+use crate::kernel::log::producers::verification::VerificationGuard;
 use crate::kernel::replica::waiters::Ends;
-use crate::types::epoch::LeaderEpoch;
+use crate::types::epoch::{LeaderEpoch, ProducerEpoch};
 use crate::types::error_code::ErrorCode;
+use crate::types::ids::ProducerId;
 use crate::types::offset::Offset;
 use crate::types::time::Now;
 use crate::wire::batch::Batch;
@@ -17,13 +20,14 @@ use crate::wire::batch::Batch;
 const ACKS_ALL: i16 = -1;
 
 impl Partition {
-    /// Appends a client's batch, which was checked before. Where `flush.messages` asks for it, it is durable when
-    /// this returns, which then takes as long as the disk does.
+    /// Appends a client's batch.
+    #[cfg(test)]
     pub fn append(&self, batch: &Batch, acks: i16, now: Now) -> Result<Appended, ErrorCode> {
         self.append_from(batch, Origin::CLIENT, acks, now)
     }
 
-    /// Appends a batch of anyone's.
+    /// Appends a batch of anyone's; a client's was checked before. Where `flush.messages` asks for it, it is durable
+    /// when this returns, which then takes as long as the disk does.
     pub fn append_from(
         &self,
         batch: &Batch,
@@ -68,6 +72,23 @@ impl Partition {
         let new_bytes = if appended.duplicate { 0 } else { batch.bytes.len() as u64 };
         self.show_appended(state, new_bytes);
         Ok(appended)
+    }
+
+    /// A client is about to write to a transaction. Gives what its append has to show once the coordinator has vouched
+    /// for it; nothing if the transaction is open here already.
+    pub fn start_verification(
+        &self,
+        producer: (ProducerId, ProducerEpoch),
+        sequence: i32,
+        bumps_epoch: bool,
+        now: Now,
+    ) -> Result<Option<VerificationGuard>, ErrorCode> {
+        self.check_online()?;
+        let mut state = self.lock();
+        state.leadership.check_leader(LeaderEpoch::UNKNOWN)?;
+        let log = state.log()?;
+        log.start_verification(producer, sequence, bumps_epoch, now.wall)
+            .map_err(ProducerError::code)
     }
 
     fn show_appended(&self, mut state: MutexGuard<'_, State>, bytes: u64) {

@@ -1,0 +1,214 @@
+//! Markers: the ends of transactions, written where their records are.
+//!
+//! The coordinator of a transaction wants them written ([`WriteMarkers`]), and other coordinators and administrators ask
+//! for them (WriteTxnMarkers). Here each goes to its partition: through the group coordinator if that is one of
+//! `__consumer_offsets`, so that the offsets in it count from then on, else straight into the log.
+//!
+//! The image is the newest, as the coordinator's own: an older one may not know a partition yet, and its marker would be
+//! lost. A partition that does not exist any more needs no marker. One whose leader is another node has to wait for the
+//! channel to that node, which there is none of yet: its coordinator tries again.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock, Weak};
+
+use arc_swap::ArcSwap;
+
+use super::coordinators::{
+    Called, Coordinator, EndOfTransaction, FollowsMetadata, Perform, Threads,
+};
+use super::partitions::{Origin, Partitions};
+use crate::kernel::groups::shard::GroupShard;
+use crate::kernel::machine::ShardId;
+use crate::kernel::metadata::changes::Changes;
+use crate::kernel::metadata::image::Image;
+use crate::kernel::txns::transaction::PartitionSet;
+use crate::kernel::txns::{
+    MarkerOutcome, MarkersWritten, TransactionRequest, TransactionShard, WriteMarkers,
+};
+use crate::shell::clock::Clock;
+use crate::types::error_code::ErrorCode;
+use crate::types::ids::{NodeId, PartitionId};
+use crate::types::time::Now;
+
+/// The topic whose partitions belong to the group coordinator.
+const GROUP_METADATA_TOPIC: &str = "__consumer_offsets";
+
+/// See the module.
+pub struct Markers {
+    node: NodeId,
+    image: ArcSwap<Image>,
+    partitions: Arc<Partitions>,
+    groups: Arc<Coordinator<GroupShard>>,
+    /// Who wants markers; set once, after [`Self::perform`] went into it.
+    transactions: OnceLock<Weak<Coordinator<TransactionShard>>>,
+}
+
+/// What becomes of the markers that a coordinator wanted; some may have to be waited for.
+type Outcomes = Vec<(Arc<str>, i32, Called<()>)>;
+
+impl FollowsMetadata for Markers {
+    fn apply(&self, image: &Arc<Image>, _: &Changes, _: Now) {
+        self.image.store(Arc::clone(image));
+    }
+}
+
+impl Markers {
+    /// Markers for the partitions of `node`. It follows the metadata before the coordinator of transactions does.
+    pub fn new(
+        node: NodeId,
+        partitions: Arc<Partitions>,
+        groups: Arc<Coordinator<GroupShard>>,
+    ) -> Arc<Self> {
+        let image = ArcSwap::from_pointee(Image::empty());
+        Arc::new(Self { node, image, partitions, groups, transactions: OnceLock::new() })
+    }
+
+    /// What the coordinator of transactions does with its effects.
+    pub fn perform(
+        self: &Arc<Self>,
+        threads: &Arc<Threads>,
+        clock: Clock,
+    ) -> Perform<WriteMarkers> {
+        let (markers, threads) = (Arc::clone(self), Arc::downgrade(threads));
+        Box::new(move |shard, wanted| {
+            let now = clock.now();
+            let outcomes = markers.write_all(&wanted, now);
+            let are_there = !outcomes.iter().any(|(_, _, it)| matches!(it, Called::Later(_)));
+            if are_there {
+                let known = outcomes.into_iter().filter_map(|(topic, partition, called)| {
+                    let Called::Now(result) = called else { return None };
+                    Some((topic, partition, outcome(result)))
+                });
+                let known = known.collect();
+                markers.tell(shard, written(wanted, known), now);
+            } else if let Some(threads) = threads.upgrade() {
+                let markers = Arc::clone(&markers);
+                threads.spawn(async move {
+                    let known = told(outcomes).await;
+                    markers.tell(shard, written(wanted, known), clock.now());
+                });
+            }
+        })
+    }
+
+    /// Effects are told to this coordinator.
+    pub fn serve(&self, transactions: &Arc<Coordinator<TransactionShard>>) {
+        // The first one stays.
+        let _ = self.transactions.set(Arc::downgrade(transactions));
+    }
+
+    /// A shard that is not there any more asks again once it is loaded.
+    fn tell(&self, shard: ShardId, written: MarkersWritten, now: Now) {
+        if let Some(transactions) = self.transactions.get().and_then(Weak::upgrade) {
+            let request = TransactionRequest::MarkersWritten(written);
+            drop(transactions.call(shard.partition, now, request));
+        }
+    }
+
+    /// Writes a marker to a partition of this node. The error is the one that WriteTxnMarkers answers.
+    pub fn write(
+        &self,
+        end: EndOfTransaction,
+        topic: &str,
+        partition: PartitionId,
+        now: Now,
+    ) -> Called<()> {
+        let image = self.image.load();
+        let known = image.topics.named(topic);
+        let local = known.and_then(|known| self.partitions.get(known.id, partition));
+        let Some(local) = local else {
+            return Called::Now(Err(ErrorCode::UnknownTopicOrPartition));
+        };
+        if topic == GROUP_METADATA_TOPIC {
+            return self.groups.write_marker(partition, end, now);
+        }
+        let origin = Origin::marker(end.transaction_version);
+        let appended = local.append_from(&end.batch(now), origin, ACKS_ALL, now);
+        Called::Now(appended.map(|_| ()))
+    }
+
+    /// Writes what a coordinator of this node wants.
+    fn write_all(&self, wanted: &WriteMarkers, now: Now) -> Outcomes {
+        let mut outcomes = Outcomes::new();
+        for (broker, partitions) in self.by_leader(wanted, &mut outcomes) {
+            self.send(broker, wanted, &partitions, now, &mut outcomes);
+        }
+        outcomes
+    }
+
+    /// The partitions of each leader. Those that are gone are as good as written, as in Kafka.
+    fn by_leader(
+        &self,
+        wanted: &WriteMarkers,
+        outcomes: &mut Outcomes,
+    ) -> BTreeMap<NodeId, PartitionSet> {
+        let image = self.image.load();
+        let mut leaders: BTreeMap<NodeId, PartitionSet> = BTreeMap::new();
+        for (topic, partition) in wanted.partitions.iter() {
+            let known = image.topics.named(topic);
+            match known.and_then(|known| known.partitions.get(&PartitionId(partition))) {
+                Some(registration) => {
+                    leaders.entry(registration.leader).or_default().insert(topic, partition);
+                }
+                None => outcomes.push((Arc::clone(topic), partition, Called::Now(Ok(())))),
+            }
+        }
+        leaders
+    }
+
+    /// One broker's share of the markers: the door to other brokers, once there are any.
+    fn send(
+        &self,
+        broker: NodeId,
+        wanted: &WriteMarkers,
+        partitions: &PartitionSet,
+        now: Now,
+        outcomes: &mut Outcomes,
+    ) {
+        let end = EndOfTransaction {
+            producer_id: wanted.producer_id,
+            producer_epoch: wanted.producer_epoch,
+            coordinator_epoch: wanted.coordinator_epoch.0,
+            commit: wanted.committed,
+            transaction_version: wanted.transaction_version,
+        };
+        for (topic, partition) in partitions.iter() {
+            let called = if broker == self.node {
+                self.write(end, topic, PartitionId(partition), now)
+            } else {
+                Called::Now(Err(ErrorCode::NotLeaderOrFollower))
+            };
+            outcomes.push((Arc::clone(topic), partition, called));
+        }
+    }
+}
+
+const ACKS_ALL: i16 = -1;
+
+/// What an error of a marker means to the coordinator that wanted it.
+const fn outcome(result: Result<(), ErrorCode>) -> MarkerOutcome {
+    match result {
+        // The producer has a later epoch there: its transaction with this one has ended.
+        Ok(()) | Err(ErrorCode::InvalidProducerEpoch) => MarkerOutcome::Written,
+        Err(ErrorCode::TransactionCoordinatorFenced) => MarkerOutcome::Fenced,
+        Err(_) => MarkerOutcome::Failed,
+    }
+}
+
+/// What became of each, once that is known.
+async fn told(outcomes: Outcomes) -> Vec<(Arc<str>, i32, MarkerOutcome)> {
+    let mut known = Vec::with_capacity(outcomes.len());
+    for (topic, partition, called) in outcomes {
+        known.push((topic, partition, outcome(called.told().await)));
+    }
+    known
+}
+
+fn written(wanted: WriteMarkers, outcomes: Vec<(Arc<str>, i32, MarkerOutcome)>) -> MarkersWritten {
+    MarkersWritten {
+        transactional_id: wanted.transactional_id,
+        producer_id: wanted.producer_id,
+        producer_epoch: wanted.producer_epoch,
+        outcomes,
+    }
+}
