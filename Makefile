@@ -1,8 +1,12 @@
-.PHONY: run test tests clients judge judge-tests check deny deny-install kernel bench fuzz
+.PHONY: run test tests history clients judge judge-tests check deny deny-install kernel bench fuzz
 CARGO ?= cargo
 run: ; $(CARGO) run --release --quiet
 test: ; $(CARGO) build --workspace && $(CARGO) test --workspace --features ottla/internals --quiet
 tests: test
+# What several clients of all kinds see of a node that is killed 200 times; `make test` has a short one. HISTORY=file keeps it.
+OPERATIONS ?= 10000000
+history: ; $(CARGO) build --profile quick && OPERATIONS=$(OPERATIONS) \
+	$(CARGO) test --profile quick -p protocol-tests --test history clients_of -- --nocapture
 # librdkafka from its source and rskafka: minutes to build on a small machine.
 clients: ; $(CARGO) build && OTTLA_BROKER=$(CURDIR)/target/debug/ottla \
 	$(CARGO) test --manifest-path protocol-tests/clients/Cargo.toml --quiet
