@@ -20,6 +20,7 @@ pub mod error {
     pub const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
     pub const COORDINATOR_NOT_AVAILABLE: i16 = 15;
     pub const NOT_COORDINATOR: i16 = 16;
+    pub const NOT_ENOUGH_REPLICAS: i16 = 19;
     pub const NOT_ENOUGH_REPLICAS_AFTER_APPEND: i16 = 20;
     pub const UNKNOWN_MEMBER_ID: i16 = 25;
     pub const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;

@@ -36,13 +36,13 @@ use link::Link;
 const TOPIC: &str = "history";
 const PARTITIONS: u32 = 6;
 
-const PLAIN_WRITERS: u32 = 2;
-const IDEMPOTENT_WRITERS: u32 = 3;
+const PLAIN_WRITERS: u32 = 1;
+const IDEMPOTENT_WRITERS: u32 = 2;
 const READERS: u32 = 2;
 /// Groups, and the members of each.
 const GROUPS: u32 = 2;
 const MEMBERS: u32 = 3;
-const TRANSACTORS: u32 = 4;
+const TRANSACTORS: u32 = 6;
 
 /// How long a last stable offset may stay: transactions take less, and their end is not put off for long.
 const STUCK_AFTER: Duration = Duration::from_secs(20);

@@ -19,7 +19,6 @@ use super::members::{can_run, committed, wait};
 use super::producers::{batch, new_values, produce};
 use super::{GROUPS, PARTITIONS, TOPIC};
 
-const ADD_PARTITIONS_TO_TXN: i16 = 24;
 const END_TXN: i16 = 26;
 const TXN_OFFSET_COMMIT: i16 = 28;
 
@@ -56,9 +55,7 @@ struct Broken;
 
 /// One who makes transactions as long as the load lasts.
 pub fn run(mut link: Link<'_>, number: u32) {
-    if ![ADD_PARTITIONS_TO_TXN, END_TXN, TXN_OFFSET_COMMIT].into_iter().all(|it| link.world.has(it))
-        || !can_run(link.world)
-    {
+    if !link.world.has(END_TXN) || !can_run(link.world) {
         return wait(&link);
     }
     let id = format!("transactor-{number}");
@@ -101,7 +98,7 @@ impl Transactor {
         for _ in 0..=link.random.below(4) {
             self.write(link, transaction)?;
         }
-        if link.random.once_in(3) {
+        if link.world.has(TXN_OFFSET_COMMIT) && link.random.once_in(3) {
             self.commit_offsets(link, transaction)?;
         }
         if link.random.once_in(40) {
@@ -252,9 +249,11 @@ impl Transactor {
     }
 }
 
-/// Whether the same may be asked again: the node is not ready, or the transaction before is not over yet.
+/// Whether the same may be asked again: the node is not ready, or the transaction before is not over yet. A leader
+/// that cannot ask the coordinator says that it has too few replicas.
 fn may_repeat(code: i16) -> bool {
-    error::is_coordinator_away(code) || matches!(code, 3 | 5 | 6 | error::CONCURRENT_TRANSACTIONS)
+    let is_leader_away = matches!(code, 3 | 5 | 6 | error::NOT_ENOUGH_REPLICAS);
+    error::is_coordinator_away(code) || is_leader_away || code == error::CONCURRENT_TRANSACTIONS
 }
 
 /// Errors that end a transaction, and those that must not be.
