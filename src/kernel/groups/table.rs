@@ -17,9 +17,9 @@ use crate::types::seeded_map::SeededMap;
 use crate::types::time::{Mono, Timestamp};
 
 /// How many bytes the members of a shard's groups may take.
-pub const MEMBERS_BYTES_MAX: usize = 64 << 20;
+pub const MEMBERS_BYTES_MAX: usize = 32 << 20;
 /// How many bytes the strangers of a shard may take.
-pub const STRANGERS_BYTES_MAX: usize = 4 << 20;
+pub const STRANGERS_BYTES_MAX: usize = 1 << 20;
 
 /// How many bytes something takes, roughly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +57,13 @@ pub enum Group {
 }
 
 impl Group {
+    /// Its id, of which there is one copy.
+    fn id(&self) -> &Arc<str> {
+        match self {
+            Self::Classic(group) => group.id(),
+        }
+    }
+
     fn earliest(&self) -> Option<Mono> {
         match self {
             Self::Classic(group) => group.earliest(),
@@ -129,18 +136,19 @@ impl Groups {
     }
 
     /// Puts a group in the place of whatever has its id.
-    pub fn insert(&mut self, id: &str, group: Group) {
-        self.remove(id);
+    pub fn insert(&mut self, group: Group) {
+        let id = Arc::clone(group.id());
+        self.remove(&id);
         let slot = Slot { group, armed: None, weight: Weight::default() };
-        self.slots.insert(Arc::from(id), slot);
-        self.update(id, |_| ());
+        self.slots.insert(Arc::clone(&id), slot);
+        self.update(&id, |_| ());
     }
 
     /// Offsets of a group are in the log. If there is no group this makes one that has nothing else: what a commit without
     /// a member does.
     pub fn ensure_simple(&mut self, id: &str, now: Timestamp) {
         match self.get(id) {
-            None => self.insert(id, Group::Classic(Box::new(ClassicGroup::simple(id, now)))),
+            None => self.insert(Group::Classic(Box::new(ClassicGroup::simple(id, now)))),
             Some(Group::Classic(group)) if !group.has_committed() => {
                 self.update_classic(id, ClassicGroup::committed);
             }

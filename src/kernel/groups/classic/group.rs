@@ -131,6 +131,11 @@ impl ClassicGroup {
         self.has_committed
     }
 
+    /// Its id.
+    pub const fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
     /// Its state.
     pub const fn state(&self) -> State {
         self.state
@@ -163,7 +168,7 @@ impl ClassicGroup {
 
     /// What it weighs. A group that never had a member is a stranger itself, unless it has offsets.
     pub fn weight(&self) -> Weight {
-        let own = GROUP_BYTES + 2 * self.id.len();
+        let own = GROUP_BYTES + self.id.len();
         let is_stranger = self.protocol_type.is_none() && !self.has_committed;
         Weight {
             members: self.members_bytes + if is_stranger { 0 } else { own },

@@ -50,7 +50,7 @@ pub fn join(
     }
     if is_new {
         let group = ClassicGroup::new(group_id, env.now.wall);
-        groups.insert(group_id, Group::Classic(Box::new(group)));
+        groups.insert(Group::Classic(Box::new(group)));
     }
     let writes = output.writes.len();
     groups.update_classic(group_id, |group| {

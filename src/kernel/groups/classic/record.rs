@@ -69,7 +69,7 @@ pub fn replay(
             })
             .is_some();
     if !is_known {
-        groups.insert(&key.group, Group::Classic(Box::new(loaded(&key.group, value))));
+        groups.insert(Group::Classic(Box::new(loaded(&key.group, value))));
     }
 }
 

@@ -197,9 +197,9 @@ fn members_are_bounded_by_what_they_weigh() {
     let joiner = Joiner { version: 3, protocols: &[("range", &metadata)], ..Joiner::of("a") };
     let calls: Vec<_> = (0..70).map(|_| world.join(&joiner)).collect();
     let told: Vec<String> = calls.into_iter().map(|call| world.told(call)).collect();
-    assert_eq!(told.iter().filter(|it| *it == "error 15 id=").count(), 70 - 64);
+    assert_eq!(told.iter().filter(|it| *it == "error 15 id=").count(), 70 - 32);
     let weight = world.shard.groups().weight();
-    assert!((64 << 20..MEMBERS_BYTES_MAX + (2 << 20)).contains(&weight.members), "{weight:?}");
+    assert!((32 << 20..MEMBERS_BYTES_MAX + (2 << 20)).contains(&weight.members), "{weight:?}");
 }
 
 #[test]
