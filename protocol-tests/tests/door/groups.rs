@@ -11,6 +11,7 @@ use kafka_protocol::messages::{
 };
 use protocol_tests::connection::Connection;
 use protocol_tests::node::Node;
+use protocol_tests::program::is_foreign;
 use protocol_tests::requests::{ask_until, text};
 
 use super::{assert_growth_below, assert_served, error};
@@ -177,5 +178,25 @@ fn who_is_not_a_member_now_is_told() {
         let answer = connection.ask(3, &sync("stale", id, generation, &[]));
         assert_eq!(answer.error_code, expected);
     }
+    assert_served(&node);
+}
+
+/// 64: what a leader assigns has to fit into a record of the log. The group begins anew, and others have no harm.
+#[test]
+fn an_assignment_that_is_too_large_is_refused() {
+    let node = Node::start();
+    let mut connection = ready(&node, "large");
+    let member = begin_to_join(&mut connection, "large", b"");
+    assert_eq!(joined(&mut connection).generation_id, 1);
+    let large = "x".repeat(2 << 20);
+    let answer = connection.ask(3, &sync("large", &member, 1, &[(&member, &large)]));
+    let expected =
+        if is_foreign() { error::UNKNOWN_SERVER_ERROR } else { error::MESSAGE_TOO_LARGE };
+    assert_eq!(answer.error_code, expected);
+    assert_eq!(beat(&mut connection, "large", &member, 1), error::REBALANCE_IN_PROGRESS);
+    connection.send(JOIN_VERSION, &join("large", &member, b""));
+    assert_eq!(joined(&mut connection).generation_id, 2);
+    let answer = connection.ask(3, &sync("large", &member, 2, &[(&member, "fits")]));
+    assert_eq!(answer.assignment, &b"fits"[..]);
     assert_served(&node);
 }

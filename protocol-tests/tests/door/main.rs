@@ -21,6 +21,7 @@ use protocol_tests::node::Node;
 
 /// The errors of the protocol that the tests expect.
 mod error {
+    pub const UNKNOWN_SERVER_ERROR: i16 = -1;
     pub const OFFSET_OUT_OF_RANGE: i16 = 1;
     pub const CORRUPT_MESSAGE: i16 = 2;
     pub const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;

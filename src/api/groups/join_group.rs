@@ -6,7 +6,8 @@
 //! Deviations from Apache Kafka: members are listed, and leaders chosen, by the order of their ids, where Kafka has no
 //! order; what a shard's members, and the ids that nobody has joined with, may take has a bound, beyond which the
 //! coordinator is not available (15); a client that sends another JoinGroup while the first waits has an answer to the
-//! first (27), where Kafka never gives one.
+//! first (27), where Kafka never gives one; a static member that does not fit into the log is told so (10), where Kafka
+//! calls it an unknown error (−1).
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::{check_group_id, reply_of};
+use super::{check_group_id, named, reply_of};
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
@@ -50,7 +51,7 @@ pub fn handle(ctx: &Arc<Ctx>, mut call: Call, body: Bytes) -> Answer {
     ctx.groups.call(partition, call.now, request).answer(move |told| {
         match reply_of!(told, JoinGroup) {
             Ok(response) => give(&call, *response),
-            Err(error) => give(&call, refusal(error)),
+            Err(error) => give(&call, refusal(named(error))),
         }
     })
 }

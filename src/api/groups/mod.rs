@@ -40,6 +40,15 @@ macro_rules! reply_of {
 }
 use reply_of;
 
+/// What a record that is too large for the log is called. Kafka calls it an unknown error (−1), which tells nobody
+/// what is the matter; the coordinator has no other use for that code.
+fn named(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::UnknownServerError => ErrorCode::MessageTooLarge,
+        error => error,
+    }
+}
+
 /// A group without a name has no coordinator.
 fn check_group_id(group_id: &str) -> Result<(), ErrorCode> {
     if group_id.is_empty() { Err(ErrorCode::InvalidGroupId) } else { Ok(()) }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
-use super::{check_group_id, reply_of};
+use super::{check_group_id, named, reply_of};
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
@@ -49,7 +49,7 @@ fn check(request: &SyncGroupRequest, version: i16) -> Result<(), ErrorCode> {
 
 fn give(call: &Call, result: Result<Box<SyncGroupResponse>, ErrorCode>) -> Answer {
     let response = result.unwrap_or_else(|error| {
-        Box::new(SyncGroupResponse::default().with_error_code(error.code()))
+        Box::new(SyncGroupResponse::default().with_error_code(named(error).code()))
     });
     reply::<SyncGroupRequest>(call, &response)
 }
