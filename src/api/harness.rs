@@ -243,6 +243,8 @@ impl Node {
             0 => data::produce::handle(ctx, &call, body),
             1 => data::fetch::handle(ctx, call, body),
             2 => data::list_offsets::handle(ctx, &call, body),
+            9 => super::groups::offset_fetch::handle(ctx, call, body),
+            28 => super::groups::txn_offset_commit::handle(ctx, call, body),
             21 => data::delete_records::handle(ctx, &call, body),
             22 => data::init_producer_id::handle(ctx, call, body),
             23 => data::offset_for_leader_epoch::handle(ctx, &call, body),

@@ -23,7 +23,7 @@ use super::data::{
 };
 use super::groups::{
     delete_groups, describe_groups, find_coordinator, heartbeat, join_group, leave_group,
-    list_groups, offset_commit, offset_delete, offset_fetch, sync_group,
+    list_groups, offset_commit, offset_delete, offset_fetch, sync_group, txn_offset_commit,
 };
 use super::topics::{create_partitions, create_topics, delete_topics};
 use super::txns::{
@@ -104,6 +104,7 @@ pub const ROWS: &[Row] = rows! {
     25 AddOffsetsToTxn 0..=4 BROKER add_offsets_to_txn::handle;
     26 EndTxn 0..=5 BROKER end_txn::handle;
     27 WriteTxnMarkers 1..=2 BROKER write_txn_markers::handle;
+    28 TxnOffsetCommit 0..=5 BROKER txn_offset_commit::handle;
     32 DescribeConfigs 1..=4 BOTH |ctx, call, body| describe_configs::handle(ctx, &call, body);
     33 AlterConfigs 0..=2 BOTH alter_configs::handle;
     35 DescribeLogDirs 1..=5 BROKER |ctx, call, body| describe_log_dirs::handle(ctx, &call, body);

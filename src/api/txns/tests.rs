@@ -4,11 +4,18 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use kafka_protocol::messages::add_partitions_to_txn_request::{
     AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
 };
+use kafka_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, DescribeTransactionsRequest, EndTxnRequest,
     GroupId, InitProducerIdRequest, ListTransactionsRequest, ListTransactionsResponse,
-    ProduceRequest, TopicName, TransactionalId, WriteTxnMarkersResponse,
+    OffsetFetchRequest, ProduceRequest, TopicName, TransactionalId, TxnOffsetCommitRequest,
+    WriteTxnMarkersResponse,
 };
 use kafka_protocol::protocol::{Decodable as _, HeaderVersion as _, Request, StrBytes};
 
@@ -212,6 +219,70 @@ fn add_offsets_to_txn_takes_the_group_along() {
     assert_eq!(describe(&node).1, [("__consumer_offsets".to_owned(), vec![index])]);
     end(&node, 3, producer, true).unwrap();
     assert_eq!(ends(&node, "__consumer_offsets", index), (1, 1));
+}
+
+fn commit_offset(node: &Node, version: i16, producer: Producer, offset: i64) -> i16 {
+    let partition = TxnOffsetCommitRequestPartition::default().with_committed_offset(offset);
+    let topic = TxnOffsetCommitRequestTopic::default()
+        .with_name(TopicName(text("a")))
+        .with_partitions(vec![partition]);
+    let request = TxnOffsetCommitRequest::default()
+        .with_transactional_id(id())
+        .with_group_id(GroupId(text("group")))
+        .with_producer_id(producer.0.into())
+        .with_producer_epoch(producer.1)
+        .with_generation_id(-1)
+        .with_topics(vec![topic]);
+    let response = ask(node, version, &request);
+    response.topics[0].partitions[0].error_code
+}
+
+fn committed_offset(node: &Node) -> i64 {
+    let topic = OffsetFetchRequestTopics::default()
+        .with_name(TopicName(text("a")))
+        .with_partition_indexes(vec![0]);
+    let group = OffsetFetchRequestGroup::default()
+        .with_group_id(GroupId(text("group")))
+        .with_topics(Some(vec![topic]));
+    let response = ask(node, 8, &OffsetFetchRequest::default().with_groups(vec![group]));
+    response.groups[0].topics[0].partitions[0].committed_offset
+}
+
+/// Offsets count once their transaction is committed; its coordinator vouches for them as for records.
+#[test]
+fn txn_offset_commit_counts_with_its_transaction() {
+    for client in [OLD, NEW] {
+        let node = node();
+        let (old_add, commit_version, end_version) = (client == OLD, 3 + client, 3 + client);
+        let mut producer = init(&node);
+        for (offset, commit) in [(5, true), (9, false), (7, true)] {
+            let before = committed_offset(&node);
+            if old_add {
+                let invalid = ErrorCode::InvalidTxnState.code();
+                assert_eq!(commit_offset(&node, 3, producer, offset), invalid, "not taken along");
+                let abortable = ErrorCode::TransactionAbortable.code();
+                assert_eq!(commit_offset(&node, 4, producer, offset), abortable);
+                let request = AddOffsetsToTxnRequest::default()
+                    .with_transactional_id(id())
+                    .with_producer_id(producer.0.into())
+                    .with_producer_epoch(producer.1)
+                    .with_group_id(GroupId(text("group")));
+                assert_eq!(ask(&node, 3, &request).error_code, 0);
+            }
+            assert_eq!(commit_offset(&node, commit_version, producer, offset), 0);
+            assert_eq!(commit_offset(&node, commit_version, producer, offset), 0);
+            assert_eq!(committed_offset(&node), before);
+            let ended = end(&node, end_version, producer, commit).unwrap();
+            assert_eq!(committed_offset(&node), if commit { offset } else { before });
+            // What comes late would never be decided.
+            let late = commit_offset(&node, commit_version, producer, 99);
+            let (not_part, fenced) = (ErrorCode::InvalidTxnState, ErrorCode::InvalidProducerEpoch);
+            assert_eq!(late, if old_add { not_part } else { fenced }.code());
+            if client == NEW {
+                producer = ended;
+            }
+        }
+    }
 }
 
 #[test]

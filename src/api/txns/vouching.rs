@@ -44,7 +44,6 @@ impl Operation {
     }
 
     /// That of a TxnOffsetCommit.
-    #[expect(dead_code, reason = "under construction: the handler of TxnOffsetCommit comes next")]
     pub const fn of_txn_offset_commit(version: i16) -> Self {
         match version {
             ..=3 => Self::Old,

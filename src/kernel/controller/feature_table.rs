@@ -43,7 +43,7 @@ pub const FEATURES: [Feature; 5] = [
     Feature { name: "group.version", defaults: &[22], needs: &[7], kept: 0 },
     Feature { name: "share.version", defaults: &[28], needs: &[7], kept: 0 },
     Feature { name: "streams.version", defaults: &[29], needs: &[7], kept: 0 },
-    Feature { name: "transaction.version", defaults: &[24, 24], needs: &[7, 7], kept: 0 },
+    Feature { name: "transaction.version", defaults: &[24, 24], needs: &[7, 7], kept: 2 },
 ];
 
 /// The feature of this name; `metadata.version` and `kraft.version` are not in the table.

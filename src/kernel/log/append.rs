@@ -85,6 +85,9 @@ impl Origin {
     /// A coordinator of this node.
     pub const COORDINATOR: Self = Self { producer: AppendOrigin::Coordinator, ..Self::CLIENT };
 
+    /// A coordinator of this node, in a transaction that its coordinator has vouched for.
+    pub const VERIFIED: Self = Self { verification: Verification::Answered, ..Self::COORDINATOR };
+
     /// A coordinator of transactions, at this `transaction.version`.
     pub const fn marker(transaction_version: i16) -> Self {
         Self { transaction_version, ..Self::COORDINATOR }
@@ -161,6 +164,14 @@ impl<D: Disk> Log<D> {
         now: Timestamp,
     ) -> Result<Option<VerificationGuard>, ProducerError> {
         self.producers.start_verification(producer, sequence, bumps_epoch, now)
+    }
+
+    /// The coordinator of a transaction has vouched for the write of another; see
+    /// [`Producers::answer_verification`].
+    ///
+    /// [`Producers::answer_verification`]: super::producers::Producers::answer_verification
+    pub fn answer_verification(&mut self, id: ProducerId, guard: VerificationGuard) -> bool {
+        self.producers.answer_verification(id, guard)
     }
 
     /// Appends a batch of the leader's as it is, its offsets and its epoch included. A gap before it is what compaction

@@ -226,7 +226,8 @@ mod tests {
     #[test]
     fn a_new_directory_promises_nothing_that_is_not_kept() {
         let levels = choose(None, &[]).unwrap();
-        assert_eq!(levels.records().collect::<Vec<_>>(), [("metadata.version", 30)]);
+        let promised = [("metadata.version", 30), ("transaction.version", 2)];
+        assert_eq!(levels.records().collect::<Vec<_>>(), promised);
         let levels = choose(Some("4.1"), &["share.version=0", "kraft.version=1"]).unwrap();
         assert_eq!((levels.metadata_version, levels.kraft_version), (27, Some(1)));
     }

@@ -107,10 +107,12 @@ fn the_bootstrap_checkpoint_holds_the_chosen_levels() {
     run(&options, &storage(&[root.path()], true)).unwrap();
     let bytes = std::fs::read(root.path().join(BOOTSTRAP_CHECKPOINT)).unwrap().into();
     let checkpoint = Checkpoint::decode(&bytes).unwrap();
-    // FeatureLevelRecord v0 in its frame: metadata.version 27.
-    let mut record = b"\x01\x0c\x00\x11metadata.version".to_vec();
-    record.extend_from_slice(&[0, 27, 0]);
-    assert_eq!(checkpoint.values, [bytes::Bytes::from(record)]);
+    // FeatureLevelRecords v0 in their frames: metadata.version 27, transaction.version 2.
+    let records = [
+        &b"\x01\x0c\x00\x11metadata.version\x00\x1b\x00"[..],
+        b"\x01\x0c\x00\x14transaction.version\x00\x02\x00",
+    ];
+    assert_eq!(checkpoint.values, records);
     assert_eq!(checkpoint.voters, None);
 }
 

@@ -254,8 +254,7 @@ impl Producers {
         self.check_epoch(header.producer_id, header.producer_epoch)?;
         if header.is_transactional()
             && !self.has_ongoing(header.producer_id, header.producer_epoch)
-            && let Verification::Required(guard) = verification
-            && !self.questions.is_open(header.producer_id, guard)
+            && !self.questions.allow(header.producer_id, verification)
         {
             return Err(ProducerError::NotVerified);
         }
@@ -268,6 +267,12 @@ impl Producers {
             return Err(ProducerError::InvalidTxnState);
         }
         Ok(Sequenced::New)
+    }
+
+    /// The coordinator of a transaction has vouched for the write of another coordinator, which shows no guard. False if
+    /// the transaction has ended meanwhile.
+    pub fn answer_verification(&mut self, id: ProducerId, guard: VerificationGuard) -> bool {
+        self.questions.answer(id, guard)
     }
 
     fn check_epoch(&self, id: ProducerId, epoch: ProducerEpoch) -> Result<(), ProducerError> {

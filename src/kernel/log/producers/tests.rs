@@ -406,3 +406,27 @@ fn the_last_epoch_can_be_ended() {
     let marker = EndTransactionMarker::of_batch(&batch).unwrap();
     assert_eq!(producers.check_marker(&batch.header, &marker, 2), Ok(()));
 }
+
+/// A coordinator's write shows no guard: it waits until its question is answered.
+#[test]
+fn the_write_of_a_coordinator_waits_for_the_answer() {
+    let mut producers = Producers::default();
+    let check = |producers: &Producers| {
+        let header = transactional(0, 7, 0, -1);
+        producers.check(&header, AppendOrigin::Coordinator, Verification::Answered)
+    };
+    let asked = (ProducerId(7), ProducerEpoch(0));
+    let ask = |producers: &mut Producers| {
+        producers.start_verification(asked, -1, false, NOW).unwrap().unwrap()
+    };
+    let guard = ask(&mut producers);
+    assert_eq!(check(&producers), Err(ProducerError::NotVerified));
+    assert!(producers.answer_verification(ProducerId(7), guard));
+    assert_eq!(check(&producers), Ok(Sequenced::New));
+    end(&mut producers, &marker(0, 7, 0, true));
+    assert!(!producers.answer_verification(ProducerId(7), guard), "the marker was faster");
+    assert_eq!(check(&producers), Err(ProducerError::NotVerified));
+    ask(&mut producers);
+    assert!(!producers.answer_verification(ProducerId(7), guard));
+    assert_eq!(check(&producers), Err(ProducerError::NotVerified));
+}

@@ -29,6 +29,8 @@ pub enum Verification {
     Off,
     /// It does, if it is the first of its transaction here; this is what it has to show.
     Required(Option<VerificationGuard>),
+    /// It does, but its question must have been answered: so for a coordinator's write, which shows nothing.
+    Answered,
 }
 
 /// A question that is open.
@@ -42,6 +44,8 @@ pub(super) struct Question {
     pub lowest_sequence: i32,
     /// Whether its client has an epoch for each transaction.
     pub bumps_epoch: bool,
+    /// The coordinator has vouched for the write of a coordinator.
+    is_answered: bool,
 }
 
 /// The questions of one log. Empty, it allocates nothing.
@@ -70,6 +74,7 @@ impl Questions {
             epoch,
             lowest_sequence: sequence,
             bumps_epoch,
+            is_answered: false,
         };
         let question = self.by_id.entry(producer_id).or_insert(new);
         if epoch > question.epoch {
@@ -86,9 +91,27 @@ impl Questions {
         self.by_id.get(&producer_id)
     }
 
-    /// Whether this guard is still there.
-    pub fn is_open(&self, producer_id: ProducerId, guard: Option<VerificationGuard>) -> bool {
-        self.get(producer_id).map(|question| question.guard) == guard && guard.is_some()
+    /// Whether a write that shows this may be made.
+    pub fn allow(&self, producer_id: ProducerId, shown: Verification) -> bool {
+        let question = self.get(producer_id);
+        match shown {
+            Verification::Off => true,
+            Verification::Required(guard) => {
+                guard.is_some() && question.map(|question| question.guard) == guard
+            }
+            Verification::Answered => question.is_some_and(|question| question.is_answered),
+        }
+    }
+
+    /// The coordinator has vouched for the write of a coordinator. False if the guard is gone.
+    pub fn answer(&mut self, producer_id: ProducerId, guard: VerificationGuard) -> bool {
+        match self.by_id.get_mut(&producer_id) {
+            Some(question) if question.guard == guard => {
+                question.is_answered = true;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// A record of the transaction is in the log: from now on that says enough.

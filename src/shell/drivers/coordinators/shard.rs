@@ -368,7 +368,7 @@ impl<M: Machine> Shard<M> {
                 continue;
             }
             let appended = records_batch::<M>(world, &write, now)
-                .and_then(|batch| self.append(world, &batch, Origin::COORDINATOR, now));
+                .and_then(|batch| self.append(world, &batch, origin(world, &write), now));
             let appended = match appended {
                 Ok(appended) => appended,
                 Err(code) if is_refusal(code) => {
@@ -456,6 +456,15 @@ const fn is_refusal(code: ErrorCode) -> bool {
             | ErrorCode::InvalidTxnState
             | ErrorCode::TransactionCoordinatorFenced
     )
+}
+
+/// A write in a transaction is made if its coordinator has vouched for it (KIP-890).
+fn origin<R>(world: &World, write: &Write<R>) -> Origin {
+    let is_verified = world.config.load().transaction_partition_verification_enable;
+    match write.transaction {
+        Some(_) if is_verified => Origin::VERIFIED,
+        _ => Origin::COORDINATOR,
+    }
 }
 
 fn records_batch<M: Machine>(

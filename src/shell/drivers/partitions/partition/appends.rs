@@ -91,6 +91,16 @@ impl Partition {
             .map_err(ProducerError::code)
     }
 
+    /// The coordinator of a transaction has vouched for the write of another coordinator. False if the transaction has
+    /// ended meanwhile.
+    pub fn answer_verification(
+        &self,
+        producer_id: ProducerId,
+        guard: VerificationGuard,
+    ) -> Result<bool, ErrorCode> {
+        Ok(self.lock().log()?.answer_verification(producer_id, guard))
+    }
+
     fn show_appended(&self, mut state: MutexGuard<'_, State>, bytes: u64) {
         let before = self.shown();
         self.move_high_watermark(&mut state);
