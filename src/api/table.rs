@@ -22,8 +22,9 @@ use super::data::{
     offset_for_leader_epoch, produce,
 };
 use super::groups::{
-    delete_groups, describe_groups, find_coordinator, heartbeat, join_group, leave_group,
-    list_groups, offset_commit, offset_delete, offset_fetch, sync_group, txn_offset_commit,
+    consumer_group_describe, consumer_group_heartbeat, delete_groups, describe_groups,
+    find_coordinator, heartbeat, join_group, leave_group, list_groups, offset_commit,
+    offset_delete, offset_fetch, sync_group, txn_offset_commit,
 };
 use super::topics::{create_partitions, create_topics, delete_topics};
 use super::txns::{
@@ -120,6 +121,8 @@ pub const ROWS: &[Row] = rows! {
     };
     65 DescribeTransactions 0..=0 BROKER describe_transactions::handle;
     66 ListTransactions 0..=2 BROKER list_transactions::handle;
+    68 ConsumerGroupHeartbeat 0..=1 BROKER consumer_group_heartbeat::handle;
+    69 ConsumerGroupDescribe 0..=1 BROKER consumer_group_describe::handle;
     74 ListConfigResources 0..=1 BROKER |ctx, call, body| {
         list_config_resources::handle(ctx, &call, body)
     };

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod configs;
+mod consumer_groups;
 mod data;
 mod groups;
 mod mutations;

@@ -1,4 +1,4 @@
-//! AlterConfigs (33), versions 0–2: all keys of topics and brokers are replaced; those that are not named are deleted.
+//! AlterConfigs (33), versions 0–2: all keys of topics, groups and brokers are replaced; what is not named is deleted.
 //!
 //! KIP-133, deprecated by KIP-339; KIP-482 (2: flexible).
 //! Deviations from Apache Kafka: as for IncrementalAlterConfigs; and a resource that is there twice is

@@ -1,8 +1,8 @@
 //! IncrementalAlterConfigs (44), versions 0–1: single keys are set, deleted, appended to, subtracted from.
 //!
 //! KIP-339; KIP-482 (1: flexible). A broker checks what concerns itself, the controller decides and records.
-//! Deviations from Apache Kafka: a broker has no loggers to change; groups and
-//! client metrics are refused, because this version has neither; keys of listeners and security, and keys that
+//! Deviations from Apache Kafka: a broker has no loggers to change; client metrics
+//! are refused, because this version has none; keys of listeners and security, and keys that
 //! name classes, cannot be changed at run time.
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! ListConfigResources (74), versions 0–1: which resources can have configuration.
 //!
 //! KIP-1000 (0: client metrics, then named ListClientMetricsResources), KIP-1142 (1: all kinds).
-//! Deviations from Apache Kafka: none; there are no client metrics and no groups to list.
+//! Deviations from Apache Kafka: none; there are no client metrics to list.
 
 use std::sync::Arc;
 
@@ -62,7 +62,10 @@ fn named(cluster: &impl Cluster, kind: ResourceType) -> Vec<ConfigResource> {
         ResourceType::Broker | ResourceType::BrokerLogger => {
             cluster.brokers().map(|id| resource(id.to_string())).collect()
         }
-        ResourceType::ClientMetrics | ResourceType::Group => Vec::new(),
+        ResourceType::Group => {
+            cluster.configured(kind).map(|name| resource(name.to_owned())).collect()
+        }
+        ResourceType::ClientMetrics => Vec::new(),
     }
 }
 

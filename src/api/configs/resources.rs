@@ -35,6 +35,8 @@ impl ResourceType {
 pub trait Cluster {
     /// What is set for a resource; none if nothing is.
     fn overrides(&self, kind: ResourceType, name: &str) -> Option<&Texts>;
+    /// The names of the resources of a kind for which something is set.
+    fn configured(&self, kind: ResourceType) -> impl Iterator<Item = &str>;
     /// Whether there is a topic of this name.
     fn has_topic(&self, name: &str) -> bool;
     /// The names of all topics.
@@ -46,6 +48,11 @@ pub trait Cluster {
 impl Cluster for Image {
     fn overrides(&self, kind: ResourceType, name: &str) -> Option<&Texts> {
         self.overrides(kind as i8, name)
+    }
+
+    fn configured(&self, kind: ResourceType) -> impl Iterator<Item = &str> {
+        let of_kind = self.configs.keys().filter(move |resource| resource.kind == kind as i8);
+        of_kind.map(|resource| resource.name.as_str())
     }
 
     fn has_topic(&self, name: &str) -> bool {
@@ -112,6 +119,11 @@ pub mod tests {
     impl Cluster for FakeCluster {
         fn overrides(&self, kind: ResourceType, name: &str) -> Option<&Texts> {
             self.set.get(&(kind as i8, name.to_owned()))
+        }
+
+        fn configured(&self, kind: ResourceType) -> impl Iterator<Item = &str> {
+            let of_kind = self.set.keys().filter(move |(number, _)| *number == kind as i8);
+            of_kind.map(|(_, name)| name.as_str())
         }
 
         fn has_topic(&self, name: &str) -> bool {

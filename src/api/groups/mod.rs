@@ -3,6 +3,8 @@
 //! A handler checks what the coordinator need not see, asks the shard that has the group, and writes its reply as the
 //! version has it.
 
+pub mod consumer_group_describe;
+pub mod consumer_group_heartbeat;
 pub mod delete_groups;
 pub mod describe_groups;
 pub mod find_coordinator;

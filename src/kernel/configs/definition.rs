@@ -158,6 +158,8 @@ pub enum Update {
     PerBroker,
     /// A key of topics: at any time, per topic.
     PerTopic,
+    /// A key of groups: at any time, per group.
+    PerGroup,
 }
 
 /// One key.
@@ -208,6 +210,11 @@ pub type Definitions = BTreeMap<&'static str, &'static Definition>;
 pub static BROKER: LazyLock<Definitions> = LazyLock::new(|| {
     let all = tables::BROKER_FAMILIES.into_iter().flatten();
     all.map(|definition| (definition.name, definition)).collect()
+});
+
+/// Every group key.
+pub static GROUP: LazyLock<Definitions> = LazyLock::new(|| {
+    tables::GROUP.iter().map(|definition| (definition.name, definition)).collect()
 });
 
 /// Every topic key.

@@ -23,7 +23,7 @@ other than PLAINTEXT, more than one data directory, an authorizer, policies, quo
 configuration providers.
 
 Changes: **file** keys are read once at the start; **cluster** keys can be changed at run time for all brokers or
-one, **broker** keys for one in Kafka, and not at all in this version; **topic** keys at any time.
+one, **broker** keys for one in Kafka, and not at all in this version; **topic** and **group** keys at any time.
 ";
 
 #[test]
@@ -56,6 +56,7 @@ fn page() -> String {
             || synonyms.into_iter().any(|(name, _)| *name == key)
     };
     section(&mut page, "Topics", tables::TOPIC, &|key| topic::READ_KEYS.contains(&key));
+    section(&mut page, "Groups", tables::GROUP, &|key| key.starts_with("consumer."));
     let titles = [
         "Coordinators",
         "Groups",
@@ -93,6 +94,7 @@ fn section(page: &mut String, title: &str, table: &[Definition], is_read: &dyn F
             Update::ClusterWide => "cluster",
             Update::PerBroker => "broker",
             Update::PerTopic => "topic",
+            Update::PerGroup => "group",
         };
         let kind = if definition.kind == Kind::Str { "string" } else { definition.kind.name() };
         writeln!(

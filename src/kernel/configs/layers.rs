@@ -22,6 +22,8 @@ pub enum Source {
     StaticBroker = 4,
     /// Nobody set it.
     Default = 5,
+    /// Set on the group.
+    Group = 8,
 }
 
 /// What is set for a broker, by layer. Empty maps where nothing is.

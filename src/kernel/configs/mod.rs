@@ -7,6 +7,7 @@
 //! - [`broker`], [`listeners`]: the typed configuration of a node, from the keys that were set.
 //! - [`topic`]: the typed configuration of a topic: its overrides over the broker's layers.
 //! - [`internal_topics`]: the topics of the coordinators, and how they are made.
+//! - [`group`]: what may be set for a group.
 //! - [`layers`], [`describe`]: the layers a broker's values come from, and the rows of DescribeConfigs.
 //! - [`alter`]: what a change request does to a resource's overrides, and whether it is allowed.
 //!
@@ -19,6 +20,7 @@ pub mod definition;
 pub mod describe;
 #[cfg(test)]
 mod document;
+pub mod group;
 pub mod internal_topics;
 pub mod layers;
 pub mod listeners;

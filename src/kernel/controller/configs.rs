@@ -15,9 +15,10 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::requests::text;
 use super::topic_names::check_topic_name;
-use super::view::{BROKER, TOPIC, View};
+use super::view::{BROKER, GROUP, TOPIC, View};
 use super::{Decided, RECORDS_MAX, Refusal, Reply, too_large};
 use crate::kernel::configs::alter::{self, Change, Operation, Resource, applied};
+use crate::kernel::configs::group;
 use crate::kernel::configs::layers::Texts;
 use crate::kernel::configs::topic;
 use crate::types::error_code::ErrorCode;
@@ -162,6 +163,7 @@ impl<'a> Decisions<'a> {
                     check_topic_exists(self.view, name)?;
                 }
                 Resource::Broker | Resource::ClusterDefault => check_broker(self.view, name)?,
+                Resource::Group => check_group(self.view, name, &applied(current, &altered))?,
             }
             Ok(records(kind, name, altered))
         });
@@ -192,7 +194,7 @@ fn resource_of(kind: i8, name: &str) -> Result<Resource, Refusal> {
         BROKER => Ok(Resource::Broker),
         8 => unexpected("BROKER_LOGGER"),
         16 => unexpected("CLIENT_METRICS"),
-        32 => unexpected("GROUP"),
+        GROUP => Ok(Resource::Group),
         other => {
             let message = format!("Unknown resource type {other}.");
             Err(Refusal::new(ErrorCode::UnsupportedVersion, message))
@@ -230,6 +232,15 @@ fn check_topic(view: &View<'_>, name: &str, overrides: &Texts) -> Result<(), Ref
     check_topic_name(name).map_err(|why| Refusal::new(ErrorCode::InvalidTopicException, why))?;
     topic::validate(&view.layers(), overrides)
         .map_err(|refusal| Refusal::new(ErrorCode::InvalidConfig, refusal.0.message))
+}
+
+fn check_group(view: &View<'_>, name: &str, overrides: &Texts) -> Result<(), Refusal> {
+    if name.is_empty() {
+        let message = "Default group resources are not allowed.";
+        return Err(Refusal::new(ErrorCode::InvalidRequest, message));
+    }
+    group::validate(&view.layers(), overrides)
+        .map_err(|error| Refusal::new(ErrorCode::InvalidConfig, error.message))
 }
 
 fn check_topic_exists(view: &View<'_>, name: &str) -> Result<(), Refusal> {

@@ -40,7 +40,7 @@ impl Feature {
 /// In the order of their names, which is the order of the records.
 pub const FEATURES: [Feature; 5] = [
     Feature { name: "eligible.leader.replicas.version", defaults: &[26], needs: &[23], kept: 0 },
-    Feature { name: "group.version", defaults: &[22], needs: &[7], kept: 0 },
+    Feature { name: "group.version", defaults: &[22], needs: &[7], kept: 1 },
     Feature { name: "share.version", defaults: &[28], needs: &[7], kept: 0 },
     Feature { name: "streams.version", defaults: &[29], needs: &[7], kept: 0 },
     Feature { name: "transaction.version", defaults: &[24, 24], needs: &[7, 7], kept: 2 },

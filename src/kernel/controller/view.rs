@@ -10,6 +10,8 @@ use crate::wire::records::PartitionRecord;
 
 /// The number of topics among the kinds of resources.
 pub const TOPIC: i8 = 2;
+/// The number of groups among the resources.
+pub const GROUP: i8 = 32;
 /// The number of brokers among the kinds of resources.
 pub const BROKER: i8 = 4;
 

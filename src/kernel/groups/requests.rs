@@ -5,12 +5,14 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 
+use kafka_protocol::messages::consumer_group_describe_response::DescribedGroup as ConsumerDescribedGroup;
 use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
 use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::list_groups_response::ListedGroup;
 use kafka_protocol::messages::{
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
-    LeaveGroupResponse, OffsetDeleteRequest, SyncGroupRequest, SyncGroupResponse,
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest,
+    HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
+    OffsetDeleteRequest, SyncGroupRequest, SyncGroupResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -48,6 +50,10 @@ pub enum GroupRequest {
     OffsetFetch(Box<FetchRequest>),
     /// Offsets are deleted.
     OffsetDelete(OffsetDeleteRequest),
+    /// A member of a consumer group joins, is alive, or leaves.
+    ConsumerGroupHeartbeat(Box<ConsumerGroupHeartbeat>),
+    /// What some consumer groups look like.
+    ConsumerGroupDescribe(Vec<StrBytes>),
 }
 
 /// What a shard replies.
@@ -73,6 +79,10 @@ pub enum GroupReply {
     OffsetFetch(FetchReply),
     /// See [`GroupRequest::OffsetDelete`].
     OffsetDelete(DeleteReply),
+    /// See [`GroupRequest::ConsumerGroupHeartbeat`].
+    ConsumerGroupHeartbeat(Box<ConsumerGroupHeartbeatResponse>),
+    /// One for each group that was named, in that order.
+    ConsumerGroupDescribe(Vec<ConsumerDescribedGroup>),
 }
 
 /// JoinGroup, and who sends it.
@@ -83,6 +93,17 @@ pub struct JoinGroup {
     /// Its version: from 4 on a new member is given an id first (KIP-394), from 9 on a static leader is told not to
     /// assign (KIP-814).
     pub version: i16,
+    /// What the client calls itself; empty if it does not.
+    pub client_id: StrBytes,
+    /// Its address.
+    pub client_address: IpAddr,
+}
+
+/// ConsumerGroupHeartbeat, and who sends it. The request has passed the checks that need no group.
+#[derive(Clone, Debug)]
+pub struct ConsumerGroupHeartbeat {
+    /// The request.
+    pub request: ConsumerGroupHeartbeatRequest,
     /// What the client calls itself; empty if it does not.
     pub client_id: StrBytes,
     /// Its address.

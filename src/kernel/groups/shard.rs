@@ -12,6 +12,7 @@ use kafka_protocol::messages::{GroupId, HeartbeatResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::classic;
+use super::consumer::{self, Doors, door};
 use super::offsets::{
     Offsets, clean_up, commit_in_transaction, commit_offsets, delete_offsets, fetch_offsets,
     on_topics_deleted, write_in_batches,
@@ -37,6 +38,7 @@ const DEAD: StrBytes = StrBytes::from_static_str("Dead");
 pub struct GroupShard {
     groups: Groups,
     offsets: Offsets,
+    doors: Doors,
     is_loaded: bool,
     /// When offsets that have expired, and groups that are left over, are looked for. None before the load is over.
     cleanup_at: Option<Mono>,
@@ -63,18 +65,18 @@ impl GroupShard {
     ) {
         let (groups, offsets) = (&mut self.groups, &self.offsets);
         let reply = match request {
-            GroupRequest::JoinGroup(request) => {
-                return classic::join(groups, env, output, call, &request);
+            GroupRequest::JoinGroup(_)
+            | GroupRequest::SyncGroup(_)
+            | GroupRequest::Heartbeat(_)
+            | GroupRequest::LeaveGroup(_) => {
+                return self.membership(env, output, call, request);
             }
-            GroupRequest::SyncGroup(request) => {
-                return classic::sync(groups, env, output, call, &request);
+            GroupRequest::ConsumerGroupHeartbeat(request) => {
+                let response = self.doors.heartbeat(groups, env, output, &request);
+                GroupReply::ConsumerGroupHeartbeat(Box::new(response))
             }
-            GroupRequest::Heartbeat(request) => {
-                let error = classic::heartbeat(groups, env.now, &request);
-                GroupReply::Heartbeat(HeartbeatResponse::default().with_error_code(error.code()))
-            }
-            GroupRequest::LeaveGroup(request) => {
-                GroupReply::LeaveGroup(classic::leave(groups, env, output, &request))
+            GroupRequest::ConsumerGroupDescribe(ids) => {
+                GroupReply::ConsumerGroupDescribe(self.doors.describe(groups, env, &ids))
             }
             GroupRequest::DescribeGroups(request) => {
                 GroupReply::DescribeGroups(self.describe(&request))
@@ -88,11 +90,56 @@ impl GroupShard {
                 GroupReply::OffsetCommit(commit_in_transaction(groups, env, output, &request))
             }
             GroupRequest::OffsetFetch(request) => {
-                GroupReply::OffsetFetch(Ok(fetch_offsets(groups, offsets, &request)))
+                GroupReply::OffsetFetch(fetch_offsets(groups, offsets, &request))
             }
             GroupRequest::OffsetDelete(request) => {
                 GroupReply::OffsetDelete(delete_offsets(groups, offsets, output, &request))
             }
+        };
+        output.replies.push((call, reply));
+    }
+
+    /// A request of the classic protocol, whose group may be of the other kind.
+    fn membership(
+        &mut self,
+        env: &mut Env<'_>,
+        output: &mut GroupOutput,
+        call: CallId,
+        request: GroupRequest,
+    ) {
+        let (groups, doors) = (&mut self.groups, &mut self.doors);
+        let reply = match request {
+            GroupRequest::JoinGroup(request) => {
+                let id = request.request.group_id.as_str();
+                if !door::takes_classic_requests(groups, id) {
+                    door::make_place(groups, output, id);
+                    return classic::join(groups, env, output, call, &request);
+                }
+                GroupReply::JoinGroup(Box::new(doors.join(groups, env, output, &request)))
+            }
+            GroupRequest::SyncGroup(request) => {
+                if !door::takes_classic_requests(groups, &request.group_id) {
+                    return classic::sync(groups, env, output, call, &request);
+                }
+                GroupReply::SyncGroup(Box::new(doors.sync(groups, env, output, &request)))
+            }
+            GroupRequest::Heartbeat(request) => {
+                if door::takes_classic_requests(groups, &request.group_id) {
+                    GroupReply::Heartbeat(doors.classic_heartbeat(groups, env, output, &request))
+                } else {
+                    let error = classic::heartbeat(groups, env.now, &request);
+                    let response = HeartbeatResponse::default().with_error_code(error.code());
+                    GroupReply::Heartbeat(response)
+                }
+            }
+            GroupRequest::LeaveGroup(request) => {
+                if door::takes_classic_requests(groups, &request.group_id) {
+                    GroupReply::LeaveGroup(doors.leave(groups, env, output, &request))
+                } else {
+                    GroupReply::LeaveGroup(classic::leave(groups, env, output, &request))
+                }
+            }
+            _ => return,
         };
         output.replies.push((call, reply));
     }
@@ -106,8 +153,9 @@ impl GroupShard {
     }
 
     fn list(&self, filter: &GroupFilter) -> Vec<ListedGroup> {
-        let listed = self.groups.iter().map(|(_, group)| match group {
+        let listed = self.groups.iter().map(|(id, group)| match group {
             Group::Classic(group) => group.listed(),
+            Group::Consumer(group) => consumer::describe::listed(id, group.hard()),
         });
         listed.filter(|it| filter.matches(&it.group_state, &it.group_type)).collect()
     }
@@ -121,6 +169,14 @@ impl GroupShard {
                 group.check_delete()?;
                 records.extend(self.offsets.delete_all(id));
                 records.push(classic::tombstone(id));
+                Ok(())
+            }
+            Some(Group::Consumer(group)) if !group.hard().members().is_empty() => {
+                Err(ErrorCode::NonEmptyGroup)
+            }
+            Some(Group::Consumer(group)) => {
+                records.extend(self.offsets.delete_all(id));
+                records.extend(consumer::departure::tombstones(id, group.hard(), None));
                 Ok(())
             }
         };
@@ -159,6 +215,7 @@ impl Machine for GroupShard {
         Self {
             groups: Groups::default(),
             offsets: Offsets::default(),
+            doors: Doors::default(),
             is_loaded: false,
             cleanup_at: None,
         }
@@ -186,7 +243,11 @@ impl Machine for GroupShard {
                 }
                 self.offsets.replay(&key, value, &at);
             }
-            _ => {}
+            record => {
+                if let Some(id) = door::group_of(&record) {
+                    door::replay(&mut self.groups, &mut self.doors, &id, record);
+                }
+            }
         }
     }
 
@@ -201,6 +262,7 @@ impl Machine for GroupShard {
         for id in self.groups.ids() {
             classic::on_loaded(&mut self.groups, env, &mut output, &id);
         }
+        self.doors.on_loaded(&mut self.groups, env);
         output
     }
 
@@ -216,27 +278,34 @@ impl Machine for GroupShard {
     }
 
     fn is_concerned_by(changes: &Changes) -> bool {
-        !changes.topics_deleted.is_empty()
+        Doors::is_concerned_by(changes)
     }
 
-    fn on_image(&mut self, _env: &mut Env<'_>, changes: &Changes) -> GroupOutput {
+    fn on_image(&mut self, env: &mut Env<'_>, changes: &Changes) -> GroupOutput {
         let mut output = GroupOutput::none();
+        self.doors.on_image(&mut self.groups, env, changes);
         on_topics_deleted(&self.offsets, &mut output, changes);
         output
     }
 
     fn next_deadline(&self) -> Option<Mono> {
         let groups = self.groups.next_deadline();
-        groups.into_iter().chain(self.cleanup_at).min()
+        groups.into_iter().chain(self.cleanup_at).chain(self.doors.next_deadline()).min()
     }
 
     fn on_timeout(&mut self, env: &mut Env<'_>) -> GroupOutput {
         let mut output = GroupOutput::none();
         let Now { mono: now, .. } = env.now;
+        self.doors.on_timeout(&mut self.groups, env, &mut output);
         for _ in 0..GROUPS_PER_TIMEOUT {
             let Some(id) = self.groups.take_due(now) else { break };
             let id: Arc<str> = id;
-            classic::on_timeout(&mut self.groups, env, &mut output, &id);
+            match self.groups.get(&id) {
+                Some(Group::Consumer(_)) => {
+                    self.doors.on_group_timeout(&mut self.groups, env, &mut output, &id);
+                }
+                _ => classic::on_timeout(&mut self.groups, env, &mut output, &id),
+            }
         }
         if self.cleanup_at.is_some_and(|at| at <= now) {
             self.cleanup_at = Some(next_cleanup(env));
@@ -251,6 +320,12 @@ impl Machine for GroupShard {
         refused: Refused<Self::Record>,
     ) -> Option<GroupOutput> {
         let mut output = GroupOutput::none();
+        let mut records = refused.writes.iter().flat_map(|write| &write.records);
+        self.doors.refused(&mut self.groups, records.clone());
+        if records.any(|record| matches!(record, GroupRecord::ConsumerGroupMetadata(_, None))) {
+            // A consumer group may have made place for a classic one already.
+            return None;
+        }
         let records = refused.writes.iter().flat_map(|write| &write.records);
         classic::refused(&mut self.groups, env, &mut output, records);
         Some(output)

@@ -13,6 +13,7 @@ use std::ops::{Add, Sub};
 use std::sync::Arc;
 
 use super::classic::ClassicGroup;
+use super::consumer::LiveGroup;
 use crate::types::seeded_map::SeededMap;
 use crate::types::time::{Mono, Timestamp};
 
@@ -54,6 +55,8 @@ impl Sub for Weight {
 pub enum Group {
     /// Its members agree among themselves, or there are none: it only has offsets.
     Classic(Box<ClassicGroup>),
+    /// Its members are told what they have (KIP-848).
+    Consumer(Box<LiveGroup>),
 }
 
 impl Group {
@@ -61,18 +64,29 @@ impl Group {
     fn id(&self) -> &Arc<str> {
         match self {
             Self::Classic(group) => group.id(),
+            Self::Consumer(group) => group.id(),
+        }
+    }
+
+    /// Whether members subscribe to a topic.
+    pub fn is_subscribed_to(&self, topic: &str) -> bool {
+        match self {
+            Self::Classic(group) => group.is_subscribed_to(topic),
+            Self::Consumer(group) => group.hard().is_subscribed_to(topic),
         }
     }
 
     fn earliest(&self) -> Option<Mono> {
         match self {
             Self::Classic(group) => group.earliest(),
+            Self::Consumer(group) => group.earliest(),
         }
     }
 
     fn weight(&self) -> Weight {
         match self {
             Self::Classic(group) => group.weight(),
+            Self::Consumer(group) => group.weight(),
         }
     }
 }
@@ -104,6 +118,7 @@ impl Groups {
     pub fn classic(&self, id: &str) -> Option<&ClassicGroup> {
         match self.get(id)? {
             Group::Classic(group) => Some(group),
+            Group::Consumer(_) => None,
         }
     }
 
@@ -132,6 +147,7 @@ impl Groups {
     ) -> Option<T> {
         self.update(id, |group| match group {
             Group::Classic(group) => Some(act(group)),
+            Group::Consumer(_) => None,
         })?
     }
 

@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn a_new_directory_promises_nothing_that_is_not_kept() {
         let levels = choose(None, &[]).unwrap();
-        let promised = [("metadata.version", 30), ("transaction.version", 2)];
+        let promised = [("metadata.version", 30), ("group.version", 1), ("transaction.version", 2)];
         assert_eq!(levels.records().collect::<Vec<_>>(), promised);
         let levels = choose(Some("4.1"), &["share.version=0", "kraft.version=1"]).unwrap();
         assert_eq!((levels.metadata_version, levels.kraft_version), (27, Some(1)));
@@ -262,7 +262,7 @@ mod tests {
         assert!(refused(Some("9.9"), &[]).starts_with(
             "Unknown metadata.version '9.9'. Supported metadata.version are: 3.3-IV3, "
         ));
-        assert!(refused(None, &["group.version=1"]).contains("works here so far"));
+        assert!(refused(None, &["share.version=1"]).contains("works here so far"));
         assert!(refused(None, &["kraft.version=2"]).contains("No feature:kraft.version"));
         assert!(refused(None, &["metadata.version=6"]).contains("feature level 6"));
     }

@@ -107,9 +107,10 @@ fn the_bootstrap_checkpoint_holds_the_chosen_levels() {
     run(&options, &storage(&[root.path()], true)).unwrap();
     let bytes = std::fs::read(root.path().join(BOOTSTRAP_CHECKPOINT)).unwrap().into();
     let checkpoint = Checkpoint::decode(&bytes).unwrap();
-    // FeatureLevelRecords v0 in their frames: metadata.version 27, transaction.version 2.
+    // FeatureLevelRecords v0 in their frames: metadata.version 27, group.version 1, transaction.version 2.
     let records = [
         &b"\x01\x0c\x00\x11metadata.version\x00\x1b\x00"[..],
+        b"\x01\x0c\x00\x0egroup.version\x00\x01\x00",
         b"\x01\x0c\x00\x14transaction.version\x00\x02\x00",
     ];
     assert_eq!(checkpoint.values, records);

@@ -90,7 +90,7 @@ pub fn check(
             return Some(Err(refusal));
         }
         match (ResourceType::from_wire(alteration.kind), api) {
-            (Some(ResourceType::Topic), _) => None,
+            (Some(ResourceType::Topic | ResourceType::Group), _) => None,
             (Some(ResourceType::Broker), _) => {
                 check_broker_resource(config, cluster, api, alteration).err().map(Err)
             }

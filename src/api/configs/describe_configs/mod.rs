@@ -1,8 +1,8 @@
-//! DescribeConfigs (32), versions 1–4: the configuration of topics and brokers, and where it is from.
+//! DescribeConfigs (32), versions 1–4: the configuration of topics, groups and brokers, and where it is from.
 //!
 //! KIP-133, KIP-226 (1: sources and synonyms), KIP-482 (4: flexible), KIP-569 (3: types and
 //! documentation). Deviations from Apache Kafka: documentation is in our own, shorter words; a broker
-//! has no loggers; groups and client metrics are refused, because this version has neither; a request
+//! has no loggers; client metrics are refused, because this version has none; a request
 //! that asks for more than [`ROWS_MAX`] rows gets errors for the rest.
 
 use std::sync::Arc;
@@ -119,7 +119,10 @@ fn rows(
         Some(ResourceType::ClientMetrics) => {
             return refuse("Unsupported resource type: CLIENT_METRICS".to_owned());
         }
-        Some(ResourceType::Group) => return refuse("Unsupported resource type: GROUP".to_owned()),
+        Some(ResourceType::Group) => {
+            let own = overrides(cluster, ResourceType::Group, name);
+            describe::group(&layers(config, cluster), own)
+        }
         None => return refuse(ErrorCode::InvalidRequest.message().to_owned()),
     };
     // An empty list of keys means all of them, like no list.

@@ -107,6 +107,8 @@ pub enum Resource {
     Broker,
     /// All brokers'.
     ClusterDefault,
+    /// A group's.
+    Group,
 }
 
 impl Resource {
@@ -114,8 +116,13 @@ impl Resource {
     pub fn definitions(self) -> &'static Definitions {
         match self {
             Self::Topic => &super::definition::TOPIC,
+            Self::Group => &super::definition::GROUP,
             Self::Broker | Self::ClusterDefault => &BROKER,
         }
+    }
+
+    const fn is_of_brokers(self) -> bool {
+        matches!(self, Self::Broker | Self::ClusterDefault)
     }
 }
 
@@ -132,7 +139,7 @@ pub fn incremental(
     for change in changes {
         let old = current.get(&change.key);
         let new = changed(resource, old.map(String::as_str), change)?;
-        if new.as_ref() != old || resource != Resource::Topic {
+        if new.as_ref() != old || resource.is_of_brokers() {
             altered.push((change.key.clone(), new));
         }
     }
@@ -186,7 +193,7 @@ pub fn legacy(
 ) -> Result<Altered, AlterRefusal> {
     let set = new
         .iter()
-        .filter(|(key, value)| current.get(*key) != Some(*value) || resource != Resource::Topic)
+        .filter(|(key, value)| current.get(*key) != Some(*value) || resource.is_of_brokers())
         .map(|(key, value)| (key.clone(), Some(value.clone())));
     let gone = current.keys().filter(|key| !new.contains_key(*key)).map(|key| (key.clone(), None));
     let altered: Altered = set.chain(gone).collect();
@@ -254,7 +261,7 @@ pub fn check_broker_changes(
 fn own_layer<'a>(resource: Resource, layers: &BrokerLayers<'a>) -> &'a Texts {
     match resource {
         Resource::ClusterDefault => layers.dynamic_default,
-        Resource::Broker | Resource::Topic => layers.dynamic_broker,
+        Resource::Broker | Resource::Topic | Resource::Group => layers.dynamic_broker,
     }
 }
 
@@ -321,7 +328,7 @@ pub fn check_broker(
     };
     let (default, broker) = match resource {
         Resource::ClusterDefault => (new, layers.dynamic_broker),
-        Resource::Broker | Resource::Topic => (layers.dynamic_default, new),
+        Resource::Broker | Resource::Topic | Resource::Group => (layers.dynamic_default, new),
     };
     config.with_dynamic(default, broker).map_err(none)?;
     let fixed = layers.fixed;

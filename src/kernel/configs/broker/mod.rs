@@ -153,6 +153,23 @@ broker_config! {
     controller_quorum_fetch_timeout_ms: i32 = int("controller.quorum.fetch.timeout.ms"),
     broker_heartbeat_interval_ms: i32 = int("broker.heartbeat.interval.ms"),
     broker_session_timeout_ms: i32 = int("broker.session.timeout.ms"),
+    group_coordinator_rebalance_protocols: Vec<String> =
+        list("group.coordinator.rebalance.protocols"),
+    group_consumer_assignors: Vec<String> = list("group.consumer.assignors"),
+    group_consumer_migration_policy: Option<String> = text("group.consumer.migration.policy"),
+    group_consumer_session_timeout_ms: i32 = int("group.consumer.session.timeout.ms"),
+    group_consumer_heartbeat_interval_ms: i32 = int("group.consumer.heartbeat.interval.ms"),
+    group_consumer_assignment_interval_ms: i32 = int("group.consumer.assignment.interval.ms"),
+    group_consumer_max_size: i32 = int("group.consumer.max.size"),
+    group_consumer_min_session_timeout_ms: i32 = int("group.consumer.min.session.timeout.ms"),
+    group_consumer_max_session_timeout_ms: i32 = int("group.consumer.max.session.timeout.ms"),
+    group_consumer_min_heartbeat_interval_ms: i32 = int("group.consumer.min.heartbeat.interval.ms"),
+    group_consumer_max_heartbeat_interval_ms: i32 = int("group.consumer.max.heartbeat.interval.ms"),
+    group_consumer_min_assignment_interval_ms: i32 =
+        int("group.consumer.min.assignment.interval.ms"),
+    group_consumer_max_assignment_interval_ms: i32 =
+        int("group.consumer.max.assignment.interval.ms"),
+    group_consumer_regex_refresh_interval_ms: i32 = int("group.consumer.regex.refresh.interval.ms"),
     unstable_api_versions_enable: bool = boolean("unstable.api.versions.enable"),
     unstable_feature_versions_enable: bool = boolean("unstable.feature.versions.enable"),
 }

@@ -4,7 +4,8 @@
 //! value, in the order in which they count; those before the first one of the row's own name are
 //! dropped, and the source is that of the first which is left.
 
-use super::definition::{BROKER, Definition, TOPIC};
+use super::definition::{BROKER, Definition, GROUP, TOPIC};
+use super::group;
 use super::layers::{BrokerLayers, Source, Texts};
 use super::topic;
 use super::value::{Value, parse};
@@ -68,6 +69,38 @@ fn topic_row(layers: &BrokerLayers<'_>, overrides: &Texts, definition: &Definiti
         read_only: false,
         source: synonyms.first().map_or(Source::Default, |synonym| synonym.source),
         sensitive: definition.is_sensitive(),
+        synonyms,
+        kind: definition.kind.wire_id(),
+        documentation: Some(definition.documentation),
+    }
+}
+
+/// All rows of a group with these overrides, sorted by name.
+pub fn group(layers: &BrokerLayers<'_>, overrides: &Texts) -> Vec<Row> {
+    GROUP.values().map(|definition| group_row(layers, overrides, definition)).collect()
+}
+
+fn group_row(layers: &BrokerLayers<'_>, overrides: &Texts, definition: &Definition) -> Row {
+    let name = definition.name;
+    let broker_key = group::synonym(name);
+    let of_broker = broker_key.and_then(|key| layers.value(key));
+    let own = overrides.get(name).map(String::as_str);
+    let text = own.or(of_broker).or_else(|| definition.default_text());
+    let value = parse(definition, text).unwrap_or(Value::Null).to_text();
+    let of = |value, source| Synonym { name: name.to_owned(), value, source };
+    let mut synonyms = match broker_key {
+        Some(key) => broker_synonyms(layers, key, false),
+        None => vec![of(definition.default_text().map(str::to_owned), Source::Default)],
+    };
+    if own.is_some() {
+        synonyms.insert(0, of(value.clone(), Source::Group));
+    }
+    Row {
+        name: name.to_owned(),
+        value,
+        read_only: false,
+        source: synonyms.first().map_or(Source::Default, |synonym| synonym.source),
+        sensitive: false,
         synonyms,
         kind: definition.kind.wire_id(),
         documentation: Some(definition.documentation),

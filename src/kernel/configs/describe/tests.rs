@@ -59,6 +59,7 @@ fn line(row: &Row) -> String {
         "PASSWORD",
     ];
     let source = |source: Source| match source {
+        Source::Group => "GROUP",
         Source::Topic => "TOPIC",
         Source::DynamicBroker => "DYNAMIC_BROKER",
         Source::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER",

@@ -11,10 +11,12 @@ mod broker_quorum;
 mod broker_replication;
 mod broker_sasl;
 mod broker_security;
+mod group;
 mod topic;
 
 use super::definition::Definition;
 
+pub use group::GROUP;
 pub use topic::TOPIC;
 
 /// The families of broker keys; a key is in exactly one.

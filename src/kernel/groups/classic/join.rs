@@ -208,7 +208,7 @@ pub(super) fn client_reason(join: &JoinGroup) -> &str {
 }
 
 /// An address as Java writes it: a slash, and no shortening of IPv6.
-fn java_address(address: IpAddr) -> StrBytes {
+pub fn java_address(address: IpAddr) -> StrBytes {
     StrBytes::from_string(match address.to_canonical() {
         IpAddr::V4(address) => format!("/{address}"),
         IpAddr::V6(address) => {

@@ -31,14 +31,17 @@ mod step;
 mod subscription;
 mod sync;
 mod timers;
+mod upgrade;
 
 pub use self::group::ClassicGroup;
 pub use self::heartbeat::heartbeat;
-pub use self::join::join;
+pub use self::join::{java_address, join};
 pub use self::leave::leave;
 pub use self::record::{refused, replay, tombstone};
+pub use self::step::{join_error, sync_error};
 pub use self::sync::sync;
 pub use self::timers::{on_loaded, on_timeout};
+pub use self::upgrade::{rebalance, refuse_all};
 
 /// The kind of protocol that consumers have.
 pub const CONSUMER_PROTOCOL_TYPE: &str = "consumer";

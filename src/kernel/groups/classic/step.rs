@@ -85,7 +85,7 @@ impl Step<'_, '_> {
 }
 
 /// JoinGroup's answer to a member that is refused.
-pub(super) fn join_error(member_id: StrBytes, error: ErrorCode) -> JoinGroupResponse {
+pub fn join_error(member_id: StrBytes, error: ErrorCode) -> JoinGroupResponse {
     JoinGroupResponse::default()
         .with_error_code(error.code())
         .with_generation_id(NO_GENERATION)
@@ -94,6 +94,6 @@ pub(super) fn join_error(member_id: StrBytes, error: ErrorCode) -> JoinGroupResp
 }
 
 /// SyncGroup's answer to a member that is refused.
-pub(super) fn sync_error(error: ErrorCode) -> SyncGroupResponse {
+pub fn sync_error(error: ErrorCode) -> SyncGroupResponse {
     SyncGroupResponse::default().with_error_code(error.code()).with_assignment(Bytes::new())
 }
