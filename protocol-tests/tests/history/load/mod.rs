@@ -57,6 +57,9 @@ const PROPERTIES: &[(&str, &str)] = &[
     ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "500"),
 ];
 
+/// What the topic is told: a long run has many segments.
+const CONFIGS: &[(&str, &str)] = &[("segment.bytes", "16777216")];
+
 /// What all clients share.
 struct World {
     recorder: Recorder<BufWriter<File>>,
@@ -143,7 +146,7 @@ const CLIENTS: u32 = PLAIN_WRITERS + IDEMPOTENT_WRITERS + READERS + GROUPS * MEM
 /// A load of so many operations, with so many kills in between; its history goes to `path`.
 pub fn run(operations: u64, kills: u64, seed: u64, path: &Path) {
     let mut node = Node::start_with(PROPERTIES);
-    let topic_id = create_topic(&mut node.connect(), TOPIC, PARTITIONS as i32, &[]);
+    let topic_id = create_topic(&mut node.connect(), TOPIC, PARTITIONS as i32, CONFIGS);
     let world = World {
         recorder: Recorder::new(BufWriter::new(File::create(path).unwrap())),
         address: node.address(),
