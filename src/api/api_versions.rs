@@ -5,21 +5,25 @@
 //! Kafka: of features whose promise this program does not keep nothing is said, whatever their finalised level:
 //! clients act upon it.
 
-use bytes::Bytes;
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwapOption;
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
 };
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
-use kafka_protocol::protocol::Decodable;
+use kafka_protocol::protocol::{Decodable, Encodable as _};
 
 use super::answer::{Answer, Call, ListenerType};
 use super::configs::resources::text;
 use super::context::Ctx;
-use super::dispatch::{encode_api_versions, refuse};
+use super::dispatch::{answer_api_versions, encode_api_versions, refuse};
 use super::table::{API_VERSIONS, ROWS, Row};
 use crate::kernel::controller::feature_table;
 use crate::kernel::metadata::image::Image;
 use crate::types::error_code::ErrorCode;
+use crate::types::offset::Offset;
 
 /// Decodes and answers a supported version.
 pub fn answer(ctx: &Ctx, call: &Call, mut body: Bytes) -> Answer {
@@ -31,13 +35,53 @@ pub fn answer(ctx: &Ctx, call: &Call, mut body: Bytes) -> Answer {
 
 /// Answers a supported version.
 fn handle(ctx: &Ctx, call: &Call, request: &ApiVersionsRequest) -> Answer {
-    let response = if call.version >= 3 && !names_are_valid(request) {
-        ApiVersionsResponse::default().with_error_code(ErrorCode::InvalidRequest.code())
-    } else {
-        let kraft_version = ctx.quorum.load().kraft_version;
-        respond(call.version, call.listener_type, &ctx.image.load(), kraft_version)
-    };
-    encode_api_versions(call, call.version, &response)
+    if call.version >= 3 && !names_are_valid(request) {
+        let error = ErrorCode::InvalidRequest.code();
+        let response = ApiVersionsResponse::default().with_error_code(error);
+        return encode_api_versions(call, call.version, &response);
+    }
+    let kraft_version = ctx.quorum.load().kraft_version;
+    let body = ctx.api_versions.body(call, &ctx.image.load(), kraft_version);
+    body.map_or(Answer::Close, |body| answer_api_versions(call, &body))
+}
+
+/// So many versions of ApiVersions there are.
+const VERSIONS: usize = 5;
+/// So many kinds of listeners there are.
+const LISTENER_TYPES: usize = 2;
+
+/// What was answered since the metadata changed last: every client asks, and what it is told hardly ever changes.
+#[derive(Default)]
+pub struct Bodies(ArcSwapOption<BodiesOf>);
+
+/// Encoded answers, for one state of the metadata.
+struct BodiesOf {
+    at: Offset,
+    kraft_version: i16,
+    bodies: [[OnceLock<Bytes>; VERSIONS]; LISTENER_TYPES],
+}
+
+impl Bodies {
+    /// The body of an answer; none if it cannot be written.
+    fn body(&self, call: &Call, image: &Image, kraft_version: i16) -> Option<Bytes> {
+        let at = image.at.offset;
+        let known = self.0.load_full();
+        let known = known.filter(|it| (it.at, it.kraft_version) == (at, kraft_version));
+        let of = known.unwrap_or_else(|| {
+            let new = Arc::new(BodiesOf { at, kraft_version, bodies: Default::default() });
+            self.0.store(Some(Arc::clone(&new)));
+            new
+        });
+        let version = usize::try_from(call.version).ok()?;
+        let slot = of.bodies.get(call.listener_type as usize)?.get(version)?;
+        if let Some(body) = slot.get() {
+            return Some(body.clone());
+        }
+        let response = respond(call.version, call.listener_type, image, kraft_version);
+        let mut body = BytesMut::new();
+        response.encode(&mut body, call.version).ok()?;
+        Some(slot.get_or_init(|| body.freeze()).clone())
+    }
 }
 
 /// Answers a version above ours: version 0, error 35, and which versions of this API there are (KIP-511).
@@ -128,7 +172,7 @@ mod tests {
             delta.replay(&record.into()).unwrap();
         }
         let mut image = delta.image().clone();
-        image.at.offset = crate::types::offset::Offset(41);
+        image.at.offset = Offset(41);
         image
     }
 
@@ -167,6 +211,29 @@ mod tests {
         let of_brokers = keys(BROKER);
         assert!(of_controllers.iter().all(|key| of_brokers.contains(key)));
         assert_eq!(of_brokers.len(), ROWS.len());
+    }
+
+    #[test]
+    fn what_is_answered_again_is_what_was_answered_until_the_metadata_changes() {
+        let bodies = Bodies::default();
+        let call = |version, listener_type| Call {
+            listener_type,
+            ..Call::for_test(API_VERSIONS, version)
+        };
+        let mut image = image(&[("metadata.version", 20)]);
+        for _ in 0..2 {
+            for (version, listener_type) in
+                [(0, BROKER), (4, BROKER), (4, ListenerType::Controller)]
+            {
+                let mut body = bodies.body(&call(version, listener_type), &image, 1).unwrap();
+                let answered = ApiVersionsResponse::decode(&mut body, version).unwrap();
+                assert_eq!(answered, respond(version, listener_type, &image, 1), "{version}");
+            }
+            image.at.offset = image.at.offset.next();
+        }
+        let before = bodies.body(&call(4, BROKER), &image, 1);
+        assert_ne!(bodies.body(&call(4, BROKER), &image, 0), before);
+        assert_eq!(bodies.body(&call(5, BROKER), &image, 1), None);
     }
 
     #[test]

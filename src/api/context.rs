@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 
+use super::api_versions;
 use super::cluster::auto_creation::AutoCreation;
 use super::data::producer_ids::ProducerIds;
 use crate::kernel::configs::broker::BrokerConfig;
@@ -48,6 +49,8 @@ pub struct Ctx {
     pub transactions: Arc<Coordinator<TransactionShard>>,
     /// The ends of transactions, for the partitions of this node.
     pub markers: Arc<Markers>,
+    /// What clients were told of the APIs.
+    pub api_versions: api_versions::Bodies,
     /// The topics in the making because a client asked for their metadata.
     pub auto_creation: AutoCreation,
     /// What fetching clients asked for before.

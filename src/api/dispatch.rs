@@ -92,8 +92,13 @@ pub fn encode_api_versions(call: &Call, version: i16, response: &ApiVersionsResp
     if response.encode(&mut body, version).is_err() {
         return Answer::Close;
     }
+    answer_api_versions(call, &body)
+}
+
+/// The same, of a body that is encoded.
+pub fn answer_api_versions(call: &Call, body: &[u8]) -> Answer {
     let mut out = frame::begin_answer(call.correlation_id, false, body.len());
-    out.put(body);
+    out.put_slice(body);
     Answer::Now(Reply::of_bytes(out.freeze()))
 }
 

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::answer::{Answer, Call};
+use super::api_versions;
 use super::cluster::auto_creation::AutoCreation;
 use super::context::{Ctx, NodeInfo};
 use super::coordinators::Coordinators;
@@ -156,6 +157,7 @@ impl Node {
             groups: Arc::clone(&coordinators.groups),
             transactions: Arc::clone(&coordinators.transactions),
             markers: Arc::clone(&coordinators.markers),
+            api_versions: api_versions::Bodies::default(),
             auto_creation: AutoCreation::default(),
             partitions,
             fetch_sessions: Mutex::new(FetchSessions::new(1000)),

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{Failure, advertised};
+use crate::api::api_versions;
 use crate::api::cluster::auto_creation::AutoCreation;
 use crate::api::context::{Ctx, NodeInfo};
 use crate::api::coordinators::Coordinators;
@@ -124,6 +125,7 @@ impl Node {
             groups: Arc::clone(&coordinators.groups),
             transactions: Arc::clone(&coordinators.transactions),
             markers: Arc::clone(&coordinators.markers),
+            api_versions: api_versions::Bodies::default(),
             auto_creation: AutoCreation::default(),
             fetch_sessions: Mutex::new(FetchSessions::new(fetch_session_slots(config))),
             producer_ids: ProducerIds::default(),
