@@ -15,6 +15,7 @@ mod java_client;
 mod kcat;
 mod offsets;
 mod tools;
+mod transactions;
 
 /// Records for a client that reads lines: a key and a value on each.
 fn lines(count: usize, separator: char) -> String {

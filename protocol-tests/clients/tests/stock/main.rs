@@ -6,3 +6,4 @@
 mod crashes;
 mod librdkafka;
 mod pure_rust;
+mod transactions;
