@@ -7,7 +7,9 @@ use protocol_tests::history::Isolation;
 
 use super::link::Link;
 use super::sight::read;
-use super::{GROUPS, PARTITIONS, STUCK_AFTER, TRANSACTORS, members, transactors};
+use super::{
+    CONSUMER_GROUPS, GROUPS, PARTITIONS, STUCK_AFTER, TRANSACTORS, consumers, members, transactors,
+};
 
 /// How much an answer may have.
 const BYTES_MAX: i32 = 4 << 20;
@@ -33,7 +35,11 @@ pub fn run(mut link: Link<'_>) {
     }
     let groups = (0..GROUPS).map(|group| (group, members::group_id(group)));
     let copiers = (0..TRANSACTORS).map(|number| (GROUPS + number, transactors::group_id(number)));
-    let groups: Vec<_> = groups.chain(copiers).collect();
+    let consumers = (0..CONSUMER_GROUPS).map(|group| {
+        let number = GROUPS + TRANSACTORS + group;
+        (number, consumers::group_id(group))
+    });
+    let groups: Vec<_> = groups.chain(copiers).chain(consumers).collect();
     for (group, group_id) in groups {
         if members::can_run(link.world) {
             members::committed(&mut link, group, &group_id, &(0..PARTITIONS).collect::<Vec<_>>());

@@ -49,7 +49,8 @@ pub fn group_id(group: u32) -> String {
     format!("group-{group}")
 }
 
-fn group_name(group_id: &str) -> GroupId {
+/// A group's id in a request.
+pub fn group_name(group_id: &str) -> GroupId {
     GroupId(text(group_id))
 }
 
@@ -185,17 +186,7 @@ impl Membership {
             3..=150 => self.commit(link)?,
             _ => {}
         }
-        if self.positions.is_empty() {
-            link.world.pause();
-        } else {
-            let isolation = if self.group.is_multiple_of(2) {
-                Isolation::Committed
-            } else {
-                Isolation::Uncommitted
-            };
-            let bytes_max = link.random.below(BYTES_MAX) as i32;
-            read(link, isolation, bytes_max, &mut self.positions);
-        }
+        consume(link, self.group, &mut self.positions);
         let request = HeartbeatRequest::default()
             .with_group_id(group_name(&self.group_id))
             .with_generation_id(self.generation)
@@ -206,32 +197,11 @@ impl Membership {
     }
 
     fn commit(&mut self, link: &mut Link<'_>) -> Result<(), Out> {
-        let partition = |(partition, offset): &(u32, i64)| {
-            OffsetCommitRequestPartition::default()
-                .with_partition_index(*partition as i32)
-                .with_committed_offset(*offset)
-        };
-        let topic = OffsetCommitRequestTopic::default()
-            .with_name(topic_name(TOPIC))
-            .with_partitions(self.positions.iter().map(partition).collect());
         let request = OffsetCommitRequest::default()
             .with_group_id(group_name(&self.group_id))
             .with_generation_id_or_member_epoch(self.generation)
-            .with_member_id(self.member_id.clone())
-            .with_topics(vec![topic]);
-        let begun = link.begin();
-        let answer = link.try_ask(8, &request);
-        let mut codes = BTreeMap::new();
-        for it in answer.iter().flat_map(|it| &it.topics).flat_map(|it| &it.partitions) {
-            codes.insert(it.partition_index as u32, it.error_code);
-        }
-        for (partition, offset) in &self.positions {
-            let code = codes.get(partition).copied().unwrap_or(error::UNKNOWN_SERVER_ERROR);
-            let (group, partition, offset) = (self.group, *partition, *offset);
-            let action = Action::Commit { group, partition, offset, transaction: None };
-            link.end(begun, error::outcome(code), action);
-        }
-        let refused = codes.into_values().find(|code| *code != error::NONE);
+            .with_member_id(self.member_id.clone());
+        let refused = commit(link, self.group, request, 8, &self.positions);
         self.check(link, refused.unwrap_or(error::NONE))
     }
 
@@ -243,6 +213,17 @@ impl Membership {
         // Who has no answer is missed at the end of its session.
         let _: Option<_> = link.try_ask(4, &request);
     }
+}
+
+/// Reads on, where there is anything to read.
+pub fn consume(link: &mut Link<'_>, group: u32, positions: &mut [(u32, i64)]) {
+    if positions.is_empty() {
+        return link.world.pause();
+    }
+    let is_even = group.is_multiple_of(2);
+    let isolation = if is_even { Isolation::Committed } else { Isolation::Uncommitted };
+    let bytes_max = link.random.below(BYTES_MAX) as i32;
+    read(link, isolation, bytes_max, positions);
 }
 
 /// Gives each partition to anyone.
@@ -272,6 +253,38 @@ fn partitions(assignment: &[u8]) -> Vec<u32> {
     reader.raw(length as usize).unwrap();
     let count = reader.i32().unwrap();
     (0..count).map(|_| reader.i32().unwrap() as u32).collect()
+}
+
+/// Commits offsets and records what became of each; the error of one that was refused.
+pub fn commit(
+    link: &mut Link<'_>,
+    group: u32,
+    request: OffsetCommitRequest,
+    version: i16,
+    positions: &[(u32, i64)],
+) -> Option<i16> {
+    let partition = |(partition, offset): &(u32, i64)| {
+        OffsetCommitRequestPartition::default()
+            .with_partition_index(*partition as i32)
+            .with_committed_offset(*offset)
+    };
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(topic_name(TOPIC))
+        .with_partitions(positions.iter().map(partition).collect());
+    let request = request.with_topics(vec![topic]);
+    let begun = link.begin();
+    let answer = link.try_ask(version, &request);
+    let mut codes = BTreeMap::new();
+    for it in answer.iter().flat_map(|it| &it.topics).flat_map(|it| &it.partitions) {
+        codes.insert(it.partition_index as u32, it.error_code);
+    }
+    for (partition, offset) in positions {
+        let code = codes.get(partition).copied().unwrap_or(error::UNKNOWN_SERVER_ERROR);
+        let (partition, offset) = (*partition, *offset);
+        let action = Action::Commit { group, partition, offset, transaction: None };
+        link.end(begun, error::outcome(code), action);
+    }
+    codes.into_values().find(|code| *code != error::NONE)
 }
 
 /// Asks for a group's offsets until no transaction holds one open, and records what was told. Nothing when the

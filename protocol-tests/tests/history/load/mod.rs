@@ -3,9 +3,10 @@
 //!
 //! - `link`: a connection that comes back when the node does.
 //! - `sight`: what a reader sees in an answer to Fetch.
-//! - `producers`, `readers`, `members`, `transactors`: the clients.
+//! - `producers`, `readers`, `members` (of classic groups), `consumers` (KIP-848), `transactors`: the clients.
 //! - `finale`: when all is over everything is read once more.
 
+mod consumers;
 mod finale;
 mod link;
 mod members;
@@ -43,6 +44,9 @@ const READERS: u32 = 2;
 const GROUPS: u32 = 2;
 const MEMBERS: u32 = 3;
 const TRANSACTORS: u32 = 6;
+/// Groups of the newer protocol, and the members of each.
+const CONSUMER_GROUPS: u32 = 2;
+const CONSUMERS: u32 = 3;
 
 /// How long a last stable offset may stay: transactions take less, and their end is not put off for long.
 const STUCK_AFTER: Duration = Duration::from_secs(20);
@@ -52,6 +56,10 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// What the node is told: sessions and transactions of those who are gone end soon.
 const PROPERTIES: &[(&str, &str)] = &[
     ("group.min.session.timeout.ms", "500"),
+    ("group.consumer.min.session.timeout.ms", "500"),
+    ("group.consumer.session.timeout.ms", "600"),
+    ("group.consumer.min.heartbeat.interval.ms", "50"),
+    ("group.consumer.heartbeat.interval.ms", "50"),
     ("offsets.topic.num.partitions", "4"),
     ("transaction.state.log.num.partitions", "4"),
     ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "500"),
@@ -133,6 +141,7 @@ fn client(world: &World, number: u32) {
         (READERS, readers::run),
         (GROUPS * MEMBERS, members::run),
         (TRANSACTORS, transactors::run),
+        (CONSUMER_GROUPS * CONSUMERS, consumers::run),
     ] {
         if left < count {
             return run(Link::new(world, number), left);
@@ -141,7 +150,12 @@ fn client(world: &World, number: u32) {
     }
 }
 
-const CLIENTS: u32 = PLAIN_WRITERS + IDEMPOTENT_WRITERS + READERS + GROUPS * MEMBERS + TRANSACTORS;
+const CLIENTS: u32 = PLAIN_WRITERS
+    + IDEMPOTENT_WRITERS
+    + READERS
+    + GROUPS * MEMBERS
+    + TRANSACTORS
+    + CONSUMER_GROUPS * CONSUMERS;
 
 /// A load of so many operations, with so many kills in between; its history goes to `path`.
 pub fn run(operations: u64, kills: u64, seed: u64, path: &Path) {
