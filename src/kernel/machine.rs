@@ -18,7 +18,6 @@
 //! or if the machine cannot help it; see [`Machine::on_refused`] for what was refused before anything was written.
 //!
 //! What is kept of a request or of a record is copied: both are slices of larger buffers, which they would pin.
-#![allow(dead_code, reason = "under construction: its callers come next")]
 
 use bytes::Bytes;
 
@@ -111,6 +110,7 @@ impl<R, P, E> Output<R, P, E> {
     }
 
     /// And a write that is part of a transaction; none if there are no records.
+    #[cfg(test)]
     #[must_use]
     pub fn with_transactional_write(
         mut self,

@@ -1,5 +1,4 @@
 //! The topics in which coordinators keep their state: how Kafka makes them and writes to them.
-#![allow(dead_code, reason = "under construction: its callers come next")]
 
 use super::broker::BrokerConfig;
 use crate::wire::compression::Codec;

@@ -4,7 +4,6 @@
 //! asked and what it replies is in [`requests`], its groups are in [`table`], and the rules of each kind of group have a
 //! folder: [`classic`] for groups whose members agree among themselves, [`consumer`] for those whose members are told by
 //! the coordinator (KIP-848), by its [`assignors`]. What they have read is in [`offsets`].
-#![allow(dead_code, reason = "under construction: its callers come next")]
 
 pub mod assignors;
 pub mod classic;

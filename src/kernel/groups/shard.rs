@@ -46,6 +46,7 @@ pub struct GroupShard {
 
 impl GroupShard {
     /// The groups.
+    #[cfg(test)]
     pub const fn groups(&self) -> &Groups {
         &self.groups
     }

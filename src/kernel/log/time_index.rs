@@ -4,7 +4,7 @@
 //! batch that has it. Timestamps rise strictly. The index in memory is the very bytes of the file, as in
 //! [`offset_index`](super::offset_index).
 
-use super::entries::{self, Entry, IndexError, count, entry, partition_point};
+use super::entries::{self, Entry, IndexError, entry, partition_point};
 use crate::types::offset::Offset;
 use crate::types::time::Timestamp;
 
@@ -81,7 +81,7 @@ impl TimeIndex {
     /// How many entries there are.
     #[cfg(any(test, feature = "internals"))]
     pub fn len(&self) -> usize {
-        count::<Pair>(&self.bytes)
+        entries::count::<Pair>(&self.bytes)
     }
 
     /// Whether there is no entry.

@@ -63,7 +63,13 @@ macro_rules! versioned {
                 let read_as = version.min(CONSUMER_PROTOCOL_MAX_VERSION);
                 Ok((version, Self::take(&mut Reader::new(body, false), read_as)?))
             }
+        }
+    )* };
+}
 
+macro_rules! written {
+    ($name:ident) => {
+        impl $name {
             /// Writes it in this version, or the newest there is.
             pub fn encode(&self, version: i16) -> Bytes {
                 let version = version.clamp(0, CONSUMER_PROTOCOL_MAX_VERSION);
@@ -73,10 +79,13 @@ macro_rules! versioned {
                 out.finish()
             }
         }
-    )* };
+    };
 }
 
 versioned! { ConsumerProtocolSubscription ConsumerProtocolAssignment }
+written! { ConsumerProtocolAssignment }
+#[cfg(test)]
+written! { ConsumerProtocolSubscription }
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,6 @@
 //! - [`groups`]: `__consumer_offsets`, as `GroupRecord`; its records are in [`offsets`], [`classic`], [`consumer`].
 //! - [`consumer_protocol`]: what the members of a classic group wrote into it.
 //! - [`transactions`]: `__transaction_state`, as `TransactionLogRecord`.
-#![allow(dead_code, reason = "under construction: its callers come next")]
 
 pub mod classic;
 pub mod consumer;

@@ -1,5 +1,4 @@
 //! OffsetCommit, version 10: topics by their id instead of their name (KIP-848).
-#![allow(dead_code, reason = "under construction: its callers come next")]
 
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,

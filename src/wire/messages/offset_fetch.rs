@@ -1,5 +1,4 @@
 //! OffsetFetch, version 10: topics by their id instead of their name (KIP-848).
-#![allow(dead_code, reason = "under construction: its callers come next")]
 
 use bytes::Bytes;
 use kafka_protocol::messages::offset_fetch_request::{

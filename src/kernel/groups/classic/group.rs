@@ -137,11 +137,13 @@ impl ClassicGroup {
     }
 
     /// Its state.
+    #[cfg(test)]
     pub const fn state(&self) -> State {
         self.state
     }
 
     /// Its generation.
+    #[cfg(test)]
     pub const fn generation(&self) -> i32 {
         self.generation
     }

@@ -130,11 +130,13 @@ fn tombstone(group: &str, topic: &str, partition: i32) -> GroupRecord {
 
 impl Offsets {
     /// How many offsets are committed.
+    #[cfg(test)]
     pub const fn count(&self) -> usize {
         self.committed.count()
     }
 
     /// Whether a group has an offset, committed or pending.
+    #[cfg(test)]
     pub fn has_group(&self, group: &str) -> bool {
         self.committed.group(group).is_some() || self.open.group(group).is_some()
     }

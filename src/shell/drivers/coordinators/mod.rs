@@ -15,7 +15,6 @@
 //! - A shard writes under the leader epoch that it was loaded in, and under no other.
 //! - A failed append, unless refused before anything was written, drops the machine: all parked calls are told, and the
 //!   shard loads again.
-#![allow(dead_code, reason = "under construction: its callers come next")]
 
 mod called;
 mod changes;
