@@ -13,7 +13,7 @@ impl Check for AbortedRead {
         let is_aborted = at.fate() == Some(Fate::Aborted) && at.committed.seen != 0;
         let has_failed = at.facts.has_failed() && !at.is_unseen();
         if is_aborted || has_failed {
-            found.add(Kind::AbortedRead, || at.words());
+            found.add(Kind::AbortedRead, at.subject(), || at.words());
         }
     }
 }

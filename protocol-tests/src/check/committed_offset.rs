@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::facts::{Facts, Fate};
 use super::running_max::RunningMax;
-use super::{Check, Found, Kind};
+use super::{Check, Found, Kind, Subject};
 use crate::history::{Action, Operation, Outcome, Time};
 
 /// What is known of the offsets of one partition in one group.
@@ -67,7 +67,7 @@ impl Check for CommittedOffset {
                 let offsets = self.offsets.entry((group, partition)).or_default();
                 let known = offsets.committed.before(operation.invoked);
                 if known > offset {
-                    found.add(Kind::CommittedOffsetBack, || {
+                    found.add(Kind::CommittedOffsetBack, Subject::group(group, partition), || {
                         format!("group {group}, {partition}: {offset:?} after {known:?}")
                     });
                 }
@@ -90,7 +90,8 @@ impl Check for CommittedOffset {
             for offset in &offsets.told {
                 let at = offsets.tried.partition_point(|(tried, _)| tried < offset);
                 if offsets.tried.get(at).is_none_or(|(tried, _)| tried != offset) {
-                    found.add(Kind::CommittedOffsetPhantom, || {
+                    let subject = Subject::group(*group, *partition);
+                    found.add(Kind::CommittedOffsetPhantom, subject, || {
                         format!("group {group}, {partition}: {offset}")
                     });
                 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::facts::Facts;
-use super::{Check, Found, Kind};
+use super::{Check, Found, Kind, Subject};
 use crate::history::{Action, Operation};
 
 /// The owners, by group, generation and partition.
@@ -19,7 +19,7 @@ impl Check for DoubleOwner {
         for partition in partitions {
             let owner = *self.0.entry((*group, *generation, *partition)).or_insert(client);
             if owner != client {
-                found.add(Kind::DoubleOwner, || {
+                found.add(Kind::DoubleOwner, Subject::group(*group, *partition), || {
                     format!("group {group}, {generation}: {partition} to {owner} and {client}")
                 });
             }

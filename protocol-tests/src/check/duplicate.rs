@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::facts::{Facts, ValueFacts, sightings};
-use super::{Check, Found, Kind};
+use super::{Check, Found, Kind, Subject};
 use crate::history::{Operation, Value};
 
 /// The values that were seen at a second place. Who wrote them may only be known later.
@@ -26,7 +26,7 @@ impl Check for Duplicate {
             let Some(known) = facts.value(*value).filter(|known| known.is_numbered()) else {
                 continue;
             };
-            found.add(Kind::Duplicate, || {
+            found.add(Kind::Duplicate, Subject::value(second.0, *value), || {
                 format!("value {value} is at {:?} and {second:?}", known.place())
             });
         }

@@ -17,7 +17,7 @@ impl Check for EarlyRead {
         let is_early = transaction.first_read < transaction.commit_invoked;
         let is_read = at.committed.seen != 0 && transaction.fate != Fate::Aborted;
         if is_read && is_early && self.0.insert(number) {
-            found.add(Kind::EarlyRead, || at.words());
+            found.add(Kind::EarlyRead, at.subject(), || at.words());
         }
     }
 }

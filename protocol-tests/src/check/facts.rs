@@ -1,5 +1,6 @@
 //! What a history says of each value, offset and transaction.
 
+use super::Subject;
 use crate::history::{Action, Isolation, Operation, Outcome, Run, Time, Value, Writer};
 
 /// No value, offset, transaction or partition.
@@ -178,6 +179,12 @@ impl At<'_> {
     /// Whether readers of committed values have to see it, whatever else they see.
     pub fn is_committed(&self) -> bool {
         self.fate().is_none_or(|fate| fate == Fate::Committed)
+    }
+
+    /// What there is to say of it.
+    pub fn subject(&self) -> Subject {
+        let (value, transaction) = (Some(self.value), self.facts.transaction());
+        Subject { value, transaction, ..Subject::place(self.partition, self.offset) }
     }
 
     /// Where it is, in words.

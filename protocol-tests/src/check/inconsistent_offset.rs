@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::facts::{Facts, sightings};
-use super::{Check, Found, Kind};
+use super::{Check, Found, Kind, Subject};
 use crate::history::Operation;
 
 /// The offsets that were told already.
@@ -15,7 +15,8 @@ impl Check for InconsistentOffset {
         for (partition, offset, value) in sightings(operation) {
             let Some(known) = facts.value_at(partition, offset) else { continue };
             if known != value && self.0.insert((partition, offset)) {
-                found.add(Kind::InconsistentOffset, || {
+                let subject = Subject { value: Some(value), ..Subject::place(partition, offset) };
+                found.add(Kind::InconsistentOffset, subject, || {
                     format!("{partition}:{offset} is {known} and {value}")
                 });
             }

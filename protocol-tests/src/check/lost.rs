@@ -21,7 +21,7 @@ impl Check for Lost {
         let is_missed = at.uncommitted.passed != 0
             || at.committed.passed != 0 && at.is_committed() && !is_visible;
         if at.is_unseen() && is_missed || is_withheld {
-            found.add(Kind::Lost, || at.words());
+            found.add(Kind::Lost, at.subject(), || at.words());
         }
     }
 }

@@ -21,6 +21,7 @@ mod phantom;
 mod running_max;
 mod skipped;
 mod stuck;
+mod subject;
 mod torn;
 mod unseen;
 mod watermark;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use crate::history::Operation;
 use facts::{At, Facts};
+pub use subject::Subject;
 
 /// What may be wrong with a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +80,8 @@ pub struct Anomaly {
     pub kind: Kind,
     /// Where, in words.
     pub what: String,
+    /// What it is about.
+    pub subject: Subject,
 }
 
 impl fmt::Display for Anomaly {
@@ -97,11 +101,11 @@ pub struct Found {
 }
 
 impl Found {
-    fn add(&mut self, kind: Kind, what: impl FnOnce() -> String) {
+    fn add(&mut self, kind: Kind, subject: Subject, what: impl FnOnce() -> String) {
         let count = &mut self.counts[kind as usize];
         *count += 1;
         if *count <= TOLD_MAX {
-            self.told.push(Anomaly { kind, what: what() });
+            self.told.push(Anomaly { kind, what: what(), subject });
         }
     }
 

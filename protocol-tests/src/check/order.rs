@@ -3,7 +3,7 @@
 
 use super::facts::{At, Facts, grown, sightings};
 use super::running_max::RunningMax;
-use super::{Check, Found, Kind};
+use super::{Check, Found, Kind, Subject};
 use crate::history::{Action, Operation, Outcome, Value};
 
 /// The last offset that was acknowledged in each partition; and, on the walk along the logs, the last value of each
@@ -29,7 +29,10 @@ impl Order {
         let acknowledged = &mut self.acknowledged[partition as usize];
         let known = acknowledged.before(operation.invoked);
         if known >= Some(offset) {
-            found.add(Kind::Order, || format!("{partition}: {offset} is written after {known:?}"));
+            let subject = Subject::place(partition, offset);
+            found.add(Kind::Order, subject, || {
+                format!("{partition}: {offset} is written after {known:?}")
+            });
         }
         acknowledged.push(operation.completed, offset.saturating_add(i64::from(count) - 1));
     }
@@ -46,7 +49,8 @@ impl Check for Order {
         for (partition, offset, value) in sightings(operation) {
             let is_forward = (least..range.end).contains(&offset);
             if !is_forward || !facts.is_in_reach(partition, offset) {
-                found.add(Kind::Order, || {
+                let subject = Subject::value(partition, value);
+                found.add(Kind::Order, subject, || {
                     format!("value {value} at {partition}:{offset} in {range:?} after {least}")
                 });
             }
@@ -64,7 +68,7 @@ impl Check for Order {
         }
         let last = grown(&mut self.last, at.facts.client.into(), None);
         if last.is_some_and(|last| last > at.value) {
-            found.add(Kind::Order, || format!("{} is after {last:?}", at.words()));
+            found.add(Kind::Order, at.subject(), || format!("{} is after {last:?}", at.words()));
         }
         *last = (*last).max(Some(at.value));
     }

@@ -10,7 +10,7 @@ pub struct Phantom;
 impl Check for Phantom {
     fn offset(&mut self, at: &At<'_>, _: &Facts, found: &mut Found) {
         if !at.facts.was_written_to(at.partition) {
-            found.add(Kind::Phantom, || at.words());
+            found.add(Kind::Phantom, at.subject(), || at.words());
         }
     }
 }

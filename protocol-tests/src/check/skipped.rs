@@ -18,7 +18,7 @@ impl Check for Skipped {
         let is_allowed = at.fate() != Some(Fate::Aborted);
         let is_missed = at.committed.was_missed() && is_binding && is_allowed;
         if at.uncommitted.was_missed() || is_missed {
-            found.add(Kind::Skipped, || at.words());
+            found.add(Kind::Skipped, at.subject(), || at.words());
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::facts::{Facts, grown};
-use super::{Check, Found, Kind};
+use super::{Check, Found, Kind, Subject};
 use crate::history::{Action, Operation, Time};
 
 /// Where the last stable offset of each partition is held up, and since when.
@@ -31,7 +31,8 @@ impl Check for Stuck {
             _ if last_stable_offset >= high_watermark => None,
             Some((at, since)) if at == last_stable_offset => {
                 if operation.invoked.saturating_sub(since) > self.after {
-                    found.add(Kind::StuckLastStableOffset, || format!("{partition}:{at}"));
+                    let subject = Subject::place(partition, at);
+                    found.add(Kind::StuckLastStableOffset, subject, || format!("{partition}:{at}"));
                     None
                 } else {
                     Some((at, since))

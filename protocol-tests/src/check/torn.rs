@@ -20,7 +20,7 @@ impl Check for Torn {
         // What nobody sees is lost.
         let is_there = !at.is_unseen() || at.uncommitted.passed == 0;
         if at.committed.was_never_seen() && is_there && self.0.insert(number) {
-            found.add(Kind::Torn, || at.words());
+            found.add(Kind::Torn, at.subject(), || at.words());
         }
     }
 }

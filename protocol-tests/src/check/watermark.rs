@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::running_max::RunningMax;
-use super::{Check, Found, Kind};
+use super::{Check, Found, Kind, Subject};
 use crate::history::{Action, Operation, Outcome};
 
 /// What is known of each partition.
@@ -34,18 +34,22 @@ impl Check for Watermark {
                 let mut judge = |all: &mut Vec<RunningMax>, now, name| {
                     let known = of(all, partition).before(invoked);
                     if known > Some(now) {
-                        found.add(Kind::WatermarkBack, || {
-                            format!("{partition}: {name} {now} after {known:?}")
-                        });
+                        found.add(
+                            Kind::WatermarkBack,
+                            Subject::place(partition, high_watermark),
+                            || format!("{partition}: {name} {now} after {known:?}"),
+                        );
                     }
                     of(all, partition).push(completed, now);
                 };
                 judge(&mut self.high_watermarks, high_watermark, "high watermark");
                 judge(&mut self.last_stable_offsets, last_stable_offset, "last stable offset");
                 if last_stable_offset > high_watermark {
-                    found.add(Kind::WatermarkBack, || {
-                        format!("{partition}: {last_stable_offset} above {high_watermark}")
-                    });
+                    found.add(
+                        Kind::WatermarkBack,
+                        Subject::place(partition, high_watermark),
+                        || format!("{partition}: {last_stable_offset} above {high_watermark}"),
+                    );
                 }
             }
             _ => {}

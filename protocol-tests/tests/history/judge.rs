@@ -41,6 +41,10 @@ fn check_planted(kind: Kind) {
         let kinds: Vec<Kind> = found.told().iter().map(|anomaly| anomaly.kind).collect();
         assert!(found.count(kind) > 0, "seed {seed}: no {kind:?} is found but {found}");
         assert!(kinds.iter().all(|it| *it == kind), "seed {seed}: more than {kind:?}: {found}");
+        for anomaly in found.told() {
+            let is_told = history.iter().any(|it| anomaly.subject.is_told_by(it));
+            assert!(is_told, "seed {seed}: nothing tells of {anomaly}");
+        }
     }
     assert!(planted > SEEDS / 4, "{kind:?} found a place in {planted} histories only");
 }

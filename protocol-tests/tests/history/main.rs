@@ -38,6 +38,7 @@ fn clients_of_a_node_that_is_killed_see_nothing_that_must_not_be() {
     println!("judged in {:?}", judging.elapsed());
     if !found.is_clean() {
         let path = wanted.unwrap_or_else(|| directory.keep().join("history"));
-        panic!("{found}the history is in {}", path.display());
+        let evidence = load::evidence(&path, &found);
+        panic!("{found}{evidence}\nthe history is in {}", path.display());
     }
 }

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use kafka_protocol::messages::ApiVersionsRequest;
 use protocol_tests::check::{Checker, Found};
-use protocol_tests::history::{Action, Outcome, Recorder, parse};
+use protocol_tests::history::{Action, Operation, Outcome, Recorder, parse};
 use protocol_tests::node::Node;
 use protocol_tests::random::Random;
 use protocol_tests::requests::{create_topic, text};
@@ -201,14 +201,37 @@ pub fn run(operations: u64, kills: u64, seed: u64, path: &Path) {
     world.recorder.finish();
 }
 
+/// How many anomalies are told with their operations, and how many of these each.
+const SHOWN: usize = 3;
+const SHOWN_OPERATIONS: usize = 40;
+
+/// The operations of a history, each with its line.
+fn operations(path: &Path) -> impl Iterator<Item = (String, Operation)> {
+    let lines = BufReader::new(File::open(path).unwrap()).lines();
+    lines.map(|line| {
+        let line = line.unwrap();
+        let operation = parse(&line).unwrap_or_else(|| panic!("no operation: {line}"));
+        (line, operation)
+    })
+}
+
 /// Judges the history at `path`.
 pub fn judge(path: &Path) -> Found {
     let mut checker = Checker::new(STUCK_AFTER);
-    let mut lines = BufReader::new(File::open(path).unwrap());
-    let mut line = String::new();
-    while lines.read_line(&mut line).unwrap() > 0 {
-        checker.take(&parse(&line).unwrap_or_else(|| panic!("no operation: {line}")));
-        line.clear();
-    }
+    operations(path).for_each(|(_, operation)| checker.take(&operation));
     checker.finish()
+}
+
+/// The operations that tell of the first anomalies: the shortest histories that show them.
+pub fn evidence(path: &Path, found: &Found) -> String {
+    let mut text = String::new();
+    for anomaly in found.told().iter().take(SHOWN) {
+        text.extend(["\n", &anomaly.to_string(), "\n"]);
+        let told = operations(path).filter(|(_, it)| anomaly.subject.is_told_by(it));
+        for (line, _) in told.take(SHOWN_OPERATIONS) {
+            // A long read tells of many values.
+            text.extend(line.chars().take(200).chain(['\n']));
+        }
+    }
+    text
 }
