@@ -64,7 +64,12 @@ impl Node {
 
     /// Starts one of another broker: a program that takes the path of a server.properties.
     pub fn start_broker(broker: PathBuf) -> Self {
-        Self::start_as(&Setup { broker, ..Setup::default() })
+        Self::start_broker_with(broker, &[])
+    }
+
+    /// Starts one of another broker with further keys of configuration.
+    pub fn start_broker_with(broker: PathBuf, properties: &[(&str, &str)]) -> Self {
+        Self::start_as(&Setup { properties, broker, ..Setup::default() })
     }
 
     /// Starts one that may open so many descriptors.

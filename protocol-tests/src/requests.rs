@@ -73,7 +73,7 @@ pub fn ask_until<R: Request>(
 }
 
 /// Where the logs of a topic end, as a ListOffsets request.
-fn ends_of(name: &str, partitions: i32) -> ListOffsetsRequest {
+pub fn ends_of(name: &str, partitions: i32) -> ListOffsetsRequest {
     let partition = |index| {
         ListOffsetsPartition::default()
             .with_partition_index(index)

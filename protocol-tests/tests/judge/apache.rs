@@ -68,25 +68,28 @@ impl Apache {
              {java} kafka.tools.StorageTool format -t 4L6g3nShT-eMCtK--X86sw -c \"$1\" || exit 1\n\
              fi\nexec {java} kafka.Kafka \"$@\"\n"
         );
-        // Written anew and renamed: another test may be starting the old one.
-        let mut new = tempfile::NamedTempFile::new_in(cache()).unwrap();
-        new.write_all(text.as_bytes()).unwrap();
-        new.as_file().set_permissions(fs::Permissions::from_mode(0o755)).unwrap();
-        new.into_temp_path().persist(&script).unwrap();
+        write_whole(&script, &text, 0o755);
         script
+    }
+
+    /// Java with this class to run.
+    pub fn java(&self, class: &str) -> Command {
+        let log = cache().join("log4j2-tools.properties");
+        // The same from whichever test: who reads it while it is written anew would read half of it.
+        if fs::read_to_string(&log).ok().as_deref() != Some(TOOL_LOG_CONFIGURATION) {
+            write_whole(&log, TOOL_LOG_CONFIGURATION, 0o644);
+        }
+        let mut command = Command::new("java");
+        command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]);
+        command.arg(self.class_path());
+        command.arg(format!("-Dlog4j2.configurationFile={}", log.display())).arg(class);
+        command
     }
 
     /// Runs a tool with something to read; its output. It must end well and complain about nothing.
     pub fn tool_reading(&self, input: &str, class: &str, arguments: &[&str]) -> String {
-        let log = cache().join("log4j2-tools.properties");
-        fs::write(&log, TOOL_LOG_CONFIGURATION).unwrap();
-        let mut command = Command::new("java");
-        command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]);
-        command.arg(self.class_path());
-        command.arg(format!("-Dlog4j2.configurationFile={}", log.display()));
-        command.arg(class).args(arguments);
         let what = format!("{class} of {} {arguments:?}", self.version);
-        run(&mut command, input, &what)
+        run(self.java(class).args(arguments), input, &what)
     }
 
     /// Runs a tool that reads nothing.
@@ -94,20 +97,12 @@ impl Apache {
         self.tool_reading("", class, arguments)
     }
 
-    /// Runs a tool that reads nothing and may complain: a consumer that is to stop when nothing more comes.
-    pub fn tool_complaining(&self, class: &str, arguments: &[&str]) -> String {
-        let mut command = Command::new("java");
-        command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]);
-        command.arg(self.class_path()).arg(class).args(arguments);
-        let output = command.output().unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
     /// DumpLogSegments, which moved in 4.3.
-    pub fn dump(&self, arguments: &[&str]) -> String {
-        let old = ["4.1.1", "4.2.0"].contains(&self.version);
-        let package = if old { "kafka.tools" } else { "org.apache.kafka.tools" };
-        self.tool(&format!("{package}.DumpLogSegments"), arguments)
+    pub fn dump_class(&self) -> &'static str {
+        match self.version {
+            "4.1.1" | "4.2.0" => "kafka.tools.DumpLogSegments",
+            _ => "org.apache.kafka.tools.DumpLogSegments",
+        }
     }
 }
 
@@ -125,11 +120,24 @@ pub fn run(command: &mut Command, input: &str, what: &str) -> String {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{what}: {}\n{text}\n{errors}", output.status);
+    assert_no_complaint(what, &text, &errors);
+    text
+}
+
+/// What a tool says when it is not content.
+pub fn assert_no_complaint(what: &str, text: &str, errors: &str) {
     let complaint = [" ERROR ", " WARN ", "Exception"]
         .into_iter()
         .find(|word| errors.contains(word) || text.contains(word));
     assert_eq!(complaint, None, "{what}\n{text}\n{errors}");
-    text
+}
+
+/// Written anew and renamed: another test may be using the old one.
+fn write_whole(path: &Path, text: &str, mode: u32) {
+    let mut new = tempfile::NamedTempFile::new_in(cache()).unwrap();
+    new.write_all(text.as_bytes()).unwrap();
+    new.as_file().set_permissions(fs::Permissions::from_mode(mode)).unwrap();
+    new.into_temp_path().persist(path).unwrap();
 }
 
 /// What is kept from run to run.
@@ -196,6 +204,7 @@ const TOOL_LOG_CONFIGURATION: &str = "status=error
 appender.err.type=Console
 appender.err.name=err
 appender.err.target=SYSTEM_ERR
+appender.err.follow=true
 appender.err.layout.type=PatternLayout
 appender.err.layout.pattern=[%d] %p %m (%c)%n
 rootLogger.level=warn

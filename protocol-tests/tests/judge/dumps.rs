@@ -7,6 +7,7 @@ use protocol_tests::node::Node;
 use protocol_tests::requests::{batch_of, create_topic, produce};
 
 use super::apache::Apache;
+use super::jvm::Jvm;
 
 /// A node that has used its directory, formatted for a release, and left it cleanly.
 fn used(release: &str) -> Node {
@@ -30,7 +31,7 @@ fn used(release: &str) -> Node {
 }
 
 /// Files with one of these endings, in all partitions of a directory.
-pub fn files(directory: &Path, endings: &[&str]) -> Vec<PathBuf> {
+fn files(directory: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -57,12 +58,47 @@ const COMPLAINTS: [&str; 9] = [
     "skipping",
 ];
 
-pub fn dump(apache: &Apache, path: &Path, options: &[&str]) -> String {
-    let path = path.to_str().unwrap();
-    let text = apache.dump(&[options, &["--files", path]].concat());
+fn assert_is_content(what: &str, text: &str) {
     let complaint = COMPLAINTS.into_iter().find(|complaint| text.contains(complaint));
-    assert_eq!(complaint, None, "{} {path} {options:?}\n{text}", apache.version);
+    assert_eq!(complaint, None, "{what}\n{text}");
+}
+
+fn dump(apache: &Apache, path: &Path, options: &[&str]) -> String {
+    let path = path.to_str().unwrap();
+    let text = apache.tool(apache.dump_class(), &[options, &["--files", path]].concat());
+    assert_is_content(&format!("{} {path} {options:?}", apache.version), &text);
     text
+}
+
+/// All records of an internal topic, as the tool prints them from the log of a node that has ended.
+pub fn dump_topic(jvm: &mut Jvm, data: &Path, topic: &str, decoder: &str) -> String {
+    let is_of_topic = |path: &&PathBuf| {
+        let directory = path.parent().and_then(Path::file_name).unwrap().to_string_lossy();
+        directory.rsplit_once('-').is_some_and(|(name, _)| name == topic)
+    };
+    let logs = files(data, &["log"]);
+    let logs: Vec<_> = logs
+        .iter()
+        .filter(is_of_topic)
+        .filter(|path| path.metadata().is_ok_and(|it| it.len() > 0))
+        .map(|path| path.to_str().unwrap())
+        .collect();
+    let arguments = [decoder, "--deep-iteration", "--files", &logs.join(",")];
+    let text = jvm.run(jvm.dump_class(), &arguments);
+    assert_is_content(&format!("{arguments:?}"), &text);
+    text
+}
+
+/// The tool reads all files with these endings.
+pub fn dump_files(jvm: &mut Jvm, data: &Path, endings: &[&str]) {
+    let found = files(data, endings);
+    for ending in endings {
+        let is_one = |path: &PathBuf| path.extension().is_some_and(|it| it == *ending);
+        assert!(found.iter().any(is_one), "no {ending} in {found:?}");
+    }
+    let paths: Vec<_> = found.iter().map(|path| path.to_str().unwrap()).collect();
+    let text = jvm.run(jvm.dump_class(), &["--files", &paths.join(",")]);
+    assert_is_content(&paths.join(","), &text);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use protocol_tests::node::Node;
 use protocol_tests::record_batch::RecordBatch;
@@ -128,15 +128,5 @@ fn large_records_and_many_partitions() {
             ],
         );
         assert!(said.contains(&format!("{count} records sent")), "{said}");
-    }
-}
-
-impl Apache {
-    /// Java with this class to run.
-    fn java(&self, class: &str) -> Command {
-        let mut command = Command::new("java");
-        command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]);
-        command.arg(self.class_path()).arg(class);
-        command
     }
 }

@@ -1,7 +1,7 @@
 //! Apache Kafka as the judge of a node's work: its tools and clients against the node, and its brokers on the node's
 //! directories and the other way round.
 //!
-//! `make judge` runs it: it needs Java 17 and Maven, and installs kcat when that is missing. Apache's jars
+//! `make judge` runs it: it needs a JDK of 17 and Maven, and installs kcat when that is missing. Apache's jars
 //! are kept in `target/judge`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -11,9 +11,12 @@ mod controllers;
 mod differential;
 mod directories;
 mod dumps;
+mod groups;
 mod java_client;
+mod jvm;
 mod kcat;
 mod offsets;
+mod take_over;
 mod tools;
 mod transactions;
 
