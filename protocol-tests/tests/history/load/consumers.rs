@@ -9,7 +9,7 @@ use protocol_tests::requests::{text, topic_name};
 use uuid::Uuid;
 
 use super::link::{Link, error};
-use super::members::{can_run, commit, committed, consume, group_name, wait};
+use super::members::{can_run, commit, committed, consume, group_name};
 use super::{CONSUMER_GROUPS, GROUPS, TOPIC, TRANSACTORS};
 
 const CONSUMER_GROUP_HEARTBEAT: i16 = 68;
@@ -41,7 +41,7 @@ struct Consumer {
 /// A member of one of the groups, as long as the load lasts.
 pub fn run(mut link: Link<'_>, number: u32) {
     if !link.world.has(CONSUMER_GROUP_HEARTBEAT) || !can_run(link.world) {
-        return wait(&link);
+        return link.wait();
     }
     let group_id = group_id(number % CONSUMER_GROUPS);
     link.find_coordinator(0, &group_id);

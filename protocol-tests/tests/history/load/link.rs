@@ -88,6 +88,14 @@ impl<'a> Link<'a> {
         }
     }
 
+    /// Does nothing, as long as the load lasts.
+    pub fn wait(&self) {
+        while !self.world.is_over() {
+            self.world.is_served(self.number);
+            self.world.pause();
+        }
+    }
+
     /// Ends the connection without a word.
     pub fn hang_up(&mut self) {
         self.connection = None;
@@ -137,6 +145,7 @@ impl<'a> Link<'a> {
 
     /// An operation has ended.
     pub fn end(&self, begun: Begun, outcome: Outcome, action: Action) {
+        self.world.is_served(self.number);
         self.world.recorder.end(begun, outcome, action);
     }
 

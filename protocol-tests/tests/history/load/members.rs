@@ -74,7 +74,7 @@ struct Out;
 /// A member of one of the groups, as long as the load lasts.
 pub fn run(mut link: Link<'_>, number: u32) {
     if !can_run(link.world) {
-        return wait(&link);
+        return link.wait();
     }
     let group = number % GROUPS;
     let group_id = group_id(group);
@@ -89,13 +89,6 @@ pub fn run(mut link: Link<'_>, number: u32) {
         member.positions.clear();
     }
     member.leave(&mut link);
-}
-
-/// Does nothing, as long as the load lasts.
-pub fn wait(link: &Link<'_>) {
-    while !link.world.is_over() {
-        link.world.pause();
-    }
 }
 
 impl Membership {

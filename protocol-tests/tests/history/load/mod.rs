@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread::ScopedJoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::ApiVersionsRequest;
 use protocol_tests::check::{Checker, Found};
@@ -50,6 +50,8 @@ const CONSUMERS: u32 = 3;
 
 /// How long a last stable offset may stay: transactions take less, and their end is not put off for long.
 const STUCK_AFTER: Duration = Duration::from_secs(20);
+/// How long the next kill is put off for clients that were not served since the last one.
+const SERVED_LIMIT: Duration = Duration::from_secs(25);
 /// How often a client looks again for what it waits for.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -77,6 +79,8 @@ struct World {
     /// The APIs that the node has.
     keys: Vec<i16>,
     is_over: AtomicBool,
+    /// The clients that were served since the node came up.
+    served: Vec<AtomicBool>,
     is_up: Mutex<bool>,
     came_up: Condvar,
 }
@@ -102,6 +106,22 @@ impl World {
     fn pause(&self) {
         let is_up = self.is_up.lock().unwrap();
         drop(self.came_up.wait_timeout(is_up, PAUSE).unwrap());
+    }
+
+    /// A client has brought something to an end, or has nothing to do.
+    fn is_served(&self, client: u32) {
+        if let Some(served) = self.served.get(client as usize) {
+            served.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether each client was served since this said so last.
+    fn take_served(&self) -> bool {
+        let all = self.served.iter().all(|served| served.load(Ordering::Relaxed));
+        if all {
+            self.served.iter().for_each(|served| served.store(false, Ordering::Relaxed));
+        }
+        all
     }
 
     fn random(&self, client: u32) -> Random {
@@ -168,6 +188,7 @@ pub fn run(operations: u64, kills: u64, seed: u64, path: &Path) {
         seed,
         keys: keys(&node),
         is_over: AtomicBool::new(false),
+        served: (0..CLIENTS).map(|_| AtomicBool::new(false)).collect(),
         is_up: Mutex::new(true),
         came_up: Condvar::new(),
     };
@@ -181,7 +202,11 @@ pub fn run(operations: u64, kills: u64, seed: u64, path: &Path) {
         let _end = End(&world);
         for round in 1..=kills + 1 {
             let goal = operations * round / (kills + 1);
-            while world.recorder.operations() < goal {
+            // A node that needs longer to load than it lives serves nobody, and is not to blame.
+            let deadline = Instant::now() + SERVED_LIMIT;
+            while world.recorder.operations() < goal
+                || !world.take_served() && Instant::now() < deadline
+            {
                 let has_failed = clients.iter().any(ScopedJoinHandle::is_finished);
                 assert!(!has_failed, "a client has ended\n{}", node.program().said());
                 world.pause();

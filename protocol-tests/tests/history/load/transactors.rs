@@ -15,7 +15,7 @@ use protocol_tests::history::{Action, Outcome, Writer};
 use protocol_tests::requests::{produce_request, text, topic_name};
 
 use super::link::{Link, error};
-use super::members::{can_run, committed, wait};
+use super::members::{can_run, committed};
 use super::producers::{batch, new_values, produce};
 use super::{GROUPS, PARTITIONS, TOPIC};
 
@@ -56,7 +56,7 @@ struct Broken;
 /// One who makes transactions as long as the load lasts.
 pub fn run(mut link: Link<'_>, number: u32) {
     if !link.world.has(END_TXN) || !can_run(link.world) {
-        return wait(&link);
+        return link.wait();
     }
     let id = format!("transactor-{number}");
     link.find_coordinator(1, &id);
