@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::{DescribeGroupsRequest, GroupId};
 use protocol_tests::node::Node;
-use protocol_tests::program::{Program, Which};
+use protocol_tests::program::{Program, Which, broker};
 use protocol_tests::requests::{ask_until, batch_of, create_topic, produce, text};
 use rustix::process::Signal;
 
@@ -33,10 +33,17 @@ struct Member(Program);
 
 impl Member {
     fn join(apache: &Apache, node: &Node) -> Self {
+        Self::join_with(apache, node, "g", &["heartbeat.interval.ms=100"])
+    }
+
+    fn join_with(apache: &Apache, node: &Node, group: &str, properties: &[&str]) -> Self {
         let server = node.address().to_string();
         let mut command: Command = apache.java(CONSOLE_CONSUMER);
-        command.args(["--bootstrap-server", &server, "--topic", "t", "--group", "g"]);
-        command.args(["--from-beginning", "--command-property", "heartbeat.interval.ms=100"]);
+        command.args(["--bootstrap-server", &server, "--topic", "t", "--group", group]);
+        command.arg("--from-beginning");
+        for property in properties {
+            command.args(["--command-property", property]);
+        }
         Self(Program::start(&mut command))
     }
 
@@ -135,4 +142,41 @@ fn console_consumers_share_a_topic_and_one_leaves() {
     let data: PathBuf = node.data();
     let dumped = dump_topic(&mut tool.jvm, &data, OFFSETS_TOPIC, "--offsets-decoder");
     assert!(dumped.contains("\"group\":\"g\"") && dumped.contains("\"protocolType\":\"consumer\""));
+}
+
+/// Members of a classic group and of one of KIP-848 go on where they are when another broker takes the node's place:
+/// nobody is sent back to what was committed.
+#[test]
+fn console_consumers_go_on_with_another_broker() {
+    let apache = Apache::of("4.3.1");
+    let keys = [("offsets.topic.num.partitions", "3")];
+    let mut node = Node::start_broker_with(apache.broker(), &keys);
+    create_topic(&mut node.connect(), "t", 2, &[]);
+    let members = ["classic", "consumer"].map(|protocol| {
+        let protocol_property = format!("group.protocol={protocol}");
+        Member::join_with(&apache, &node, protocol, &[&protocol_property])
+    });
+    fill(&node, 100..110);
+    let mut end = 110;
+    for next in [broker(), apache.broker()] {
+        for member in &members {
+            member.lines(2 * (end - 100));
+        }
+        node.kill();
+        node.restart_as(next);
+        fill(&node, end..end + 10);
+        end += 10;
+    }
+    let expected = [filled(0, 100..end), filled(1, 100..end)].concat();
+    for member in &members {
+        assert_eq!(member.lines(expected.len()), expected);
+    }
+    members.into_iter().for_each(Member::leave);
+    let mut tool = Tool { jvm: apache.jvm(), server: node.address().to_string() };
+    for group in ["classic", "consumer"] {
+        let offsets = tool.ask(&["--describe", "--group", group], "t");
+        let mut offsets: Vec<_> = offsets.iter().map(|words| words[2..6].to_vec()).collect();
+        offsets.sort_unstable();
+        assert_eq!(offsets, [["0", "30", "30", "0"], ["1", "30", "30", "0"]], "{group}");
+    }
 }
