@@ -117,3 +117,39 @@ fn offsets_are_part_of_a_transaction() {
         assert_eq!(committed(&group), before);
     }
 }
+
+/// One that is open when the node is killed ends as its producer wants, with its offsets.
+#[test]
+fn transactions_end_after_kills() {
+    let mut node = Node::start();
+    create(&node, "t", 1, &[]);
+    let keys = [("group.id", "g"), ("enable.auto.commit", "false")];
+    let group: BaseConsumer = config(&node, &keys).create().unwrap();
+    let metadata = group.group_metadata().unwrap();
+    let producer = producer(&node, "id");
+    let mut asked = TopicPartitionList::new();
+    asked.add_partition("t", 0);
+    let (mut expected, mut committed) = (Vec::new(), None);
+    for (offset, value, commit) in [(3, "a", true), (5, "not b", false), (7, "c", true)] {
+        producer.begin_transaction().unwrap();
+        enqueue(&producer, "t", 0, &Sent::value(value));
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset("t", 0, Offset::Offset(offset)).unwrap();
+        producer.send_offsets_to_transaction(&offsets, &metadata, LIMIT).unwrap();
+        producer.flush(LIMIT).unwrap();
+        node.kill();
+        node.restart();
+        if commit {
+            producer.commit_transaction(LIMIT).unwrap();
+            expected.push(value);
+            committed = Some(offset);
+        } else {
+            producer.abort_transaction(LIMIT).unwrap();
+        }
+        let told = group.committed_offsets(asked.clone(), LIMIT).unwrap();
+        assert_eq!(told.elements()[0].offset().to_raw(), committed);
+    }
+    let reader = consumer(&node, &COMMITTED, "t", 1);
+    assert_eq!(values(take(&reader, expected.len())), expected);
+    assert_no_more(&reader);
+}
