@@ -7,6 +7,7 @@ mod judge;
 mod load;
 mod model;
 mod planted;
+mod small;
 
 use std::path::PathBuf;
 use std::time::Instant;
