@@ -5,7 +5,7 @@
 //! hundreds of gigabytes and abort the process. So nothing is decoded by the crate which has not passed
 //! [`check`]: counts fit the bytes that are left, lengths end within the body, null is where null may be,
 //! and all arrays together have no more elements than [`REQUEST_MAX_ELEMENTS`]. What passes decodes within
-//! four times the frame and [`DECODED_MAX_EXTRA_BYTES`]; it may still be refused by the crate, without harm.
+//! four times the frame and [`ELEMENT_MAX_BYTES`] for each element; it may still be refused by the crate, without harm.
 //!
 //! The walk allocates nothing. Its depth is that of the shapes in `table.rs`, not of the input. Left to the
 //! crate: whether text is UTF-8. Not looked at: what follows a whole body, which Kafka ignores as well.
