@@ -48,10 +48,11 @@ const TRANSACTORS: u32 = 6;
 const CONSUMER_GROUPS: u32 = 2;
 const CONSUMERS: u32 = 3;
 
-/// How long a last stable offset may stay: transactions take less, and their end is not put off for long.
-const STUCK_AFTER: Duration = Duration::from_secs(20);
+/// How long a last stable offset may stay: the longest time of a transaction, and a minute in which a node that was
+/// killed loads what it knew of transactions.
+const STUCK_AFTER: Duration = Duration::from_secs(65);
 /// How long the next kill is put off for clients that were not served since the last one.
-const SERVED_LIMIT: Duration = Duration::from_secs(25);
+const SERVED_LIMIT: Duration = Duration::from_secs(80);
 /// How often a client looks again for what it waits for.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -115,13 +116,9 @@ impl World {
         }
     }
 
-    /// Whether each client was served since this said so last.
-    fn take_served(&self) -> bool {
-        let all = self.served.iter().all(|served| served.load(Ordering::Relaxed));
-        if all {
-            self.served.iter().for_each(|served| served.store(false, Ordering::Relaxed));
-        }
-        all
+    /// Whether each client was served since the node came up.
+    fn are_all_served(&self) -> bool {
+        self.served.iter().all(|served| served.load(Ordering::Relaxed))
     }
 
     fn random(&self, client: u32) -> Random {
@@ -205,7 +202,7 @@ pub fn run(operations: u64, kills: u64, seed: u64, path: &Path) {
             // A node that needs longer to load than it lives serves nobody, and is not to blame.
             let deadline = Instant::now() + SERVED_LIMIT;
             while world.recorder.operations() < goal
-                || !world.take_served() && Instant::now() < deadline
+                || !world.are_all_served() && Instant::now() < deadline
             {
                 let has_failed = clients.iter().any(ScopedJoinHandle::is_finished);
                 assert!(!has_failed, "a client has ended\n{}", node.program().said());
@@ -219,6 +216,7 @@ pub fn run(operations: u64, kills: u64, seed: u64, path: &Path) {
             }
             node.restart();
             world.recorder.end(begun, Outcome::Ok, Action::Kill);
+            world.served.iter().for_each(|served| served.store(false, Ordering::Relaxed));
             world.set_up(true);
         }
     });
@@ -253,6 +251,8 @@ pub fn evidence(path: &Path, found: &Found) -> String {
     for anomaly in found.told().iter().take(SHOWN) {
         text.extend(["\n", &anomaly.to_string(), "\n"]);
         let told = operations(path).filter(|(_, it)| anomaly.subject.is_told_by(it));
+        // Kills tell of what happens around them.
+        let told = told.skip_while(|(_, it)| it.action == Action::Kill);
         for (line, _) in told.take(SHOWN_OPERATIONS) {
             // A long read tells of many values.
             text.extend(line.chars().take(200).chain(['\n']));
