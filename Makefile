@@ -22,7 +22,7 @@ check: deny
 	$(CARGO) clippy --quiet -p ottla-fuzz -p ottla --features ottla/internals --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --quiet --no-deps --document-private-items
 # Not every clone has cargo-deny, which takes minutes to build: without it this says so and goes on.
-deny: ; @if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check licenses bans sources; \
+deny: ; @if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --workspace --offline check licenses bans sources; \
 	else echo "UNCHECKED: licences, bans and sources of dependencies (make deny-install)"; fi
 deny-install: ; $(CARGO) install cargo-deny --locked --version 0.20.2
 kernel: ; $(CARGO) test --lib --no-default-features --quiet
