@@ -106,25 +106,37 @@ impl Keys {
         format!("{place}{}{allowed}", error.message)
     }
 
-    /// A line on the keys that Kafka 4.3 does not have; empty if there are none.
+    /// A line on the keys that Kafka 4.3 does not have, and one on those of a listener that it has and that do nothing
+    /// here yet; none if there are none.
     pub fn warnings(&self) -> Vec<String> {
-        let is_unknown = |key: &&String| !BROKER.contains_key(key.as_str()) && !is_prefixed(key);
-        let unknown: Vec<String> = self
-            .set
-            .iter()
-            .filter(|(key, _)| is_unknown(key))
-            .map(|(key, (_, origin))| format!("{key} ({origin})"))
-            .collect();
-        if unknown.is_empty() {
-            return Vec::new();
-        }
-        vec![format!("keys that Kafka 4.3 does not know are ignored: {}", unknown.join(", "))]
+        let line = |what: &str, is_meant: &dyn Fn(&str) -> bool| {
+            let meant = self.set.iter().filter(|(key, _)| is_meant(key));
+            let keys: Vec<String> =
+                meant.map(|(key, (_, origin))| format!("{key} ({origin})")).collect();
+            (!keys.is_empty()).then(|| format!("{what}: {}", keys.join(", ")))
+        };
+        let is_unknown = |key: &str| !BROKER.contains_key(key) && !is_prefixed(key);
+        let lines = [
+            line("keys that Kafka 4.3 does not know are ignored", &is_unknown),
+            line("keys of a listener that have no effect yet", &is_idle),
+        ];
+        lines.into_iter().flatten().collect()
     }
 }
 
+/// The prefix of the keys of one listener.
+const LISTENER: &str = "listener.name.";
+/// The one of them that is heeded.
+const HEEDED: &str = ".max.connection.creation.rate";
+
 /// Keys of a listener or a plugin, whose names are not in the table.
 fn is_prefixed(key: &str) -> bool {
-    ["listener.name.", "rsm.config.", "rlmm.config."].iter().any(|prefix| key.starts_with(prefix))
+    [LISTENER, "rsm.config.", "rlmm.config."].iter().any(|prefix| key.starts_with(prefix))
+}
+
+/// Keys of a listener which are read by nobody.
+fn is_idle(key: &str) -> bool {
+    key.starts_with(LISTENER) && !key.ends_with(HEEDED)
 }
 
 /// What a key takes, and what it is when nobody sets it.

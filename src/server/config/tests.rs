@@ -107,7 +107,8 @@ fn what_this_version_cannot_do_is_refused_by_key() {
 #[test]
 fn unknown_keys_are_told_once_and_passed_over() {
     let text = format!(
-        "{STAGES}log.dirs=/d\nzookeeper.connect=z\nconfluent.x=1\nlistener.name.plaintext.x=1\n"
+        "{STAGES}log.dirs=/d\nzookeeper.connect=z\nconfluent.x=1\nlistener.name.plaintext.x=1\n\
+         listener.name.plaintext.max.connection.creation.rate=9\n"
     );
     let (result, path) = load_file(&text, &[("foo", "bar")]);
     let settings = result.unwrap();
@@ -115,7 +116,10 @@ fn unknown_keys_are_told_once_and_passed_over() {
         "keys that Kafka 4.3 does not know are ignored: confluent.x ({path}:9), foo (--override), \
          zookeeper.connect ({path}:8)"
     );
-    assert_eq!(settings.warnings, [expected]);
+    let idle = format!(
+        "keys of a listener that have no effect yet: listener.name.plaintext.x ({path}:10)"
+    );
+    assert_eq!(settings.warnings, [expected, idle]);
     assert_eq!(settings.broker.explicit["foo"], "bar");
 }
 
