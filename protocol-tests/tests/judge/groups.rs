@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kafka_protocol::messages::{DescribeGroupsRequest, GroupId};
 use protocol_tests::node::Node;
 use protocol_tests::program::{Program, Which, broker};
-use protocol_tests::requests::{ask_until, batch_of, create_topic, produce, text};
+use protocol_tests::requests::{ask_until, batch_of, create_topic, ends_of, produce, text};
 use rustix::process::Signal;
 
 use super::apache::Apache;
@@ -66,9 +66,12 @@ impl Member {
     }
 }
 
-/// So many values in each partition.
+/// So many values in each partition, once the node leads them: Apache's brokers answer a moment before they do.
 fn fill(node: &Node, numbers: std::ops::Range<usize>) {
     let mut connection = node.connect();
+    ask_until(&mut connection, 5, &ends_of("t", 2), |answer| {
+        answer.topics[0].partitions.iter().all(|partition| partition.error_code == 0)
+    });
     for partition in 0..2 {
         for number in numbers.clone() {
             let value = format!("{partition} {number}");
