@@ -9,9 +9,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kafka_protocol::messages::offset_commit_request::{
-    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
+use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
@@ -22,7 +20,7 @@ use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::api::dispatch::refuse;
-use crate::kernel::groups::offsets::{CommitPartition, CommitReply, CommitRequest, CommitTopic};
+use crate::kernel::groups::offsets::{CommitPartition, CommitReply, CommitRequest};
 use crate::kernel::groups::requests::{GroupReply, GroupRequest};
 use crate::kernel::metadata::image::Image;
 use crate::types::epoch::LeaderEpoch;
@@ -67,16 +65,11 @@ fn sort_out(
         offset_commit::FIRST_WITH_TOPIC_ID.. => NamedBy::Id,
         _ => NamedBy::Name,
     };
-    let mut topics = Vec::with_capacity(request.topics.len());
-    for OffsetCommitRequestTopic { name, topic_id, partitions, .. } in request.topics {
-        let index = |partition: &OffsetCommitRequestPartition| partition.partition_index;
-        let there = sorted.take(image, named_by, (name.0, topic_id), partitions, index);
-        topics.extend(there.map(|(topic, partitions)| CommitTopic {
-            name: topic.name.clone(),
-            id: topic.id,
-            partitions: partitions.into_iter().map(partition).collect(),
-        }));
-    }
+    let topics = request.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.into_iter().map(partition);
+        ((topic.name.0, topic.topic_id), partitions.collect())
+    });
+    let topics = sorted.take_commits(image, named_by, topics);
     let commit = CommitRequest {
         group_id: request.group_id.0,
         member_id: request.member_id,

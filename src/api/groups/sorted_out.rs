@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
+use crate::kernel::groups::offsets::{CommitPartition, CommitTopic};
 use crate::kernel::metadata::image::{Image, TopicImage};
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::{PartitionId, TopicId};
@@ -82,6 +83,26 @@ impl SortedOut {
             there.iter().map(|partition| (index(partition), ErrorCode::None.code())).collect();
         self.accepted.push(Answered { name, id, partitions });
         Some((Arc::clone(topic), there))
+    }
+
+    /// Takes the topics of a commit. What exists of them comes back, for the coordinator.
+    pub fn take_commits(
+        &mut self,
+        image: &Image,
+        named_by: NamedBy,
+        topics: impl ExactSizeIterator<Item = ((StrBytes, Uuid), Vec<CommitPartition>)>,
+    ) -> Vec<CommitTopic> {
+        let mut there = Vec::with_capacity(topics.len());
+        for (named, partitions) in topics {
+            let index = |partition: &CommitPartition| partition.index.0;
+            let topic = self.take(image, named_by, named, partitions, index);
+            there.extend(topic.map(|(topic, partitions)| CommitTopic {
+                name: topic.name.clone(),
+                id: topic.id,
+                partitions,
+            }));
+        }
+        there
     }
 
     /// The answer where the coordinator refuses all that went to it, or, counted over its topics, some.
