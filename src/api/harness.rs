@@ -271,7 +271,7 @@ pub fn runtime() -> tokio::runtime::Runtime {
 /// The answer once it is there.
 pub fn settled(answer: Answer) -> Answer {
     match answer {
-        Answer::Later(waiting) => settled(runtime().block_on(waiting)),
+        Answer::Later(waiting) | Answer::Alone(waiting) => settled(runtime().block_on(waiting)),
         now => now,
     }
 }

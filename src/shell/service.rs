@@ -43,6 +43,9 @@ pub enum Answer {
     Now(Reply),
     /// What this resolves to is sent; answers keep the order of their requests.
     Later(Waiting),
+    /// As [`Answer::Later`], of a request that those behind it must not overtake: nothing of the connection is looked at
+    /// until it is answered, as in Kafka no request is before the one ahead of it.
+    Alone(Waiting),
     /// The connection ends, after the answers to what came before.
     Close,
 }

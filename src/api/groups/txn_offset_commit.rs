@@ -9,9 +9,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kafka_protocol::messages::txn_offset_commit_request::{
-    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
-};
+use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
 use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
@@ -27,7 +25,7 @@ use crate::api::dispatch::refuse;
 use crate::api::txns::vouching::{Operation, Question};
 use crate::kernel::configs::internal_topics::CONSUMER_OFFSETS;
 use crate::kernel::groups::offsets::{
-    CommitPartition, CommitReply, CommitRequest, CommitTopic, TxnCommitRequest,
+    CommitPartition, CommitReply, CommitRequest, TxnCommitRequest,
 };
 use crate::kernel::groups::requests::{GroupReply, GroupRequest};
 use crate::kernel::log::producers::verification::VerificationGuard;
@@ -66,10 +64,10 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Ok(None) => commit.write(),
         Ok(Some((question, guard))) => match question.ask(ctx, commit.call.now) {
             Called::Now(told) => commit.vouched_for(&question.verdicts(told), guard),
-            later @ Called::Later(_) => Answer::Later(Box::pin(async move {
+            later @ Called::Later(_) => Answer::Alone(Box::pin(async move {
                 let told = later.told().await;
                 match commit.vouched_for(&question.verdicts(told), guard) {
-                    Answer::Later(written) => written.await,
+                    Answer::Later(written) | Answer::Alone(written) => written.await,
                     now => now,
                 }
             })),
@@ -171,17 +169,11 @@ fn sort_out(
     request: TxnOffsetCommitRequest,
 ) -> (SortedOut, TxnCommitRequest) {
     let mut sorted = SortedOut::default();
-    let mut topics = Vec::with_capacity(request.topics.len());
-    for TxnOffsetCommitRequestTopic { name, partitions, .. } in request.topics {
-        let index = |partition: &TxnOffsetCommitRequestPartition| partition.partition_index;
-        let named = (name.0, Uuid::nil());
-        let there = sorted.take(image, NamedBy::Name, named, partitions, index);
-        topics.extend(there.map(|(topic, partitions)| CommitTopic {
-            name: topic.name.clone(),
-            id: topic.id,
-            partitions: partitions.into_iter().map(partition).collect(),
-        }));
-    }
+    let topics = request.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.into_iter().map(partition);
+        ((topic.name.0, Uuid::nil()), partitions.collect())
+    });
+    let topics = sorted.take_commits(image, NamedBy::Name, topics);
     let commit = CommitRequest {
         group_id: request.group_id.0,
         member_id: request.member_id,

@@ -47,6 +47,8 @@ pub struct Outbound {
     memory_bytes: usize,
     /// Answers behind one that is not there yet, which is the first.
     queued: VecDeque<Answer>,
+    /// The last of those must not be overtaken: nothing more is read until it is there.
+    is_alone: bool,
     /// Nothing is taken any more.
     is_closing: bool,
     /// Nothing comes after what is ready.
@@ -57,6 +59,7 @@ impl Outbound {
     /// Takes the answer to the next request.
     pub fn push(&mut self, answer: Answer) {
         self.is_closing |= matches!(answer, Answer::Close);
+        self.is_alone |= matches!(answer, Answer::Alone(_));
         if self.queued.is_empty() {
             if let Some(waiting) = self.make_ready(answer) {
                 self.queued.push_back(Answer::Later(waiting));
@@ -69,6 +72,7 @@ impl Outbound {
     /// Whether another request may be taken.
     pub fn has_room(&self) -> bool {
         !self.is_closing
+            && !self.is_alone
             && self.queued.len() < QUEUED_ANSWERS_MAX
             && self.ready.len() < READY_PIECES_MAX
             && self.memory_bytes < READY_BYTES_MAX
@@ -93,19 +97,22 @@ impl Outbound {
     pub fn poll_queued(&mut self, cx: &mut Context<'_>) {
         while let Some(first) = self.queued.pop_front() {
             let answer = match first {
-                Answer::Later(mut waiting) => match waiting.as_mut().poll(cx) {
-                    Poll::Ready(answer) => answer,
-                    Poll::Pending => {
-                        self.queued.push_front(Answer::Later(waiting));
-                        return;
+                Answer::Later(mut waiting) | Answer::Alone(mut waiting) => {
+                    match waiting.as_mut().poll(cx) {
+                        Poll::Ready(answer) => answer,
+                        Poll::Pending => {
+                            self.queued.push_front(Answer::Later(waiting));
+                            return;
+                        }
                     }
-                },
+                }
                 answer => answer,
             };
             if let Some(waiting) = self.make_ready(answer) {
                 self.queued.push_front(Answer::Later(waiting));
             }
         }
+        self.is_alone = false;
     }
 
     /// Makes `answer` leave next, or gives back what it waits for.
@@ -113,7 +120,7 @@ impl Outbound {
         match answer {
             Answer::None => {}
             Answer::Now(reply) => self.extend(reply),
-            Answer::Later(waiting) => return Some(waiting),
+            Answer::Later(waiting) | Answer::Alone(waiting) => return Some(waiting),
             Answer::Close => {
                 (self.is_closing, self.is_last) = (true, true);
                 self.queued.clear();

@@ -53,7 +53,7 @@ impl RangeSource for Range {
     }
 }
 
-/// `e…` is echoed now, `l…` is echoed when the test says so, `n` gets no answer, `c` closes, `p` panics, `s…` and
+/// `e…` is echoed now, `l…` is echoed when the test says so, as `a…`, which is not overtaken; `n` gets no answer, `c` closes, `p` panics, `s…` and
 /// `r…` are answered with ranges of a file, given as pairs of position and length.
 struct Scripted {
     sendable: LazyLock<Arc<Range>>,
@@ -126,6 +126,14 @@ impl Service for Scripted {
                 let (sender, released) = oneshot::channel();
                 self.held.lock().unwrap().push_back(sender);
                 Answer::Later(Box::pin(async move {
+                    released.await.unwrap();
+                    echo(&frame)
+                }))
+            }
+            b'a' => {
+                let (sender, released) = oneshot::channel();
+                self.held.lock().unwrap().push_back(sender);
+                Answer::Alone(Box::pin(async move {
                     released.await.unwrap();
                     echo(&frame)
                 }))
@@ -421,6 +429,26 @@ fn answers_keep_the_order_of_their_requests() {
     for expected in [b"l1", b"e2", b"l3", b"e5"] {
         assert_eq!(client.answer(), expected);
     }
+}
+
+/// A transactional Produce waited for the transaction before it to end; the one behind it on the connection was vouched
+/// for first, and refused because its sequence was not the next one.
+#[test]
+fn what_must_not_be_overtaken_is_not() {
+    let host = Host::start(|_| ());
+    let mut client = host.connect();
+    let all = [&b"l1"[..], b"a2", b"e3", b"a4", b"l5"];
+    client.0.write_all(&all.map(framed).concat()).unwrap();
+    client.0.shutdown(Shutdown::Write).unwrap();
+    for (known, released) in [(&b"12"[..], 2), (b"1234", 1), (b"12345", 1)] {
+        host.service.wait_for_calls(known.len());
+        host.let_all_have_their_turn();
+        let calls = host.service.calls();
+        let calls: Vec<u8> = calls.into_iter().filter(|call| *call != b'.').collect();
+        assert_eq!(calls, known);
+        (0..released).for_each(|_| host.service.release());
+    }
+    assert_eq!(client.rest(), all.map(framed).concat());
 }
 
 #[test]

@@ -65,7 +65,8 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         }
         Begun::Asked(asked) => {
             let (ctx, call) = (Arc::clone(ctx), call.clone());
-            Answer::Later(Box::pin(async move {
+            // What comes behind it on the connection has later sequences, and would be vouched for first.
+            Answer::Alone(Box::pin(async move {
                 let verdicts = asked.settle(&ctx, &call).await;
                 Produce { ctx: &ctx, call: &call, request: &request }.append_all(&verdicts)
             }))
