@@ -5,6 +5,7 @@
 
 pub mod configs;
 pub mod controller;
+pub mod coordinator;
 pub mod groups;
 pub mod log;
 pub mod machine;

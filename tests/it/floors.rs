@@ -13,6 +13,10 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("kernel::raft", &["types", "wire"]),
     ("kernel::metadata", &["types", "wire", "kernel::configs"]),
     ("kernel::machine", &["types", "wire", "kernel::configs", "kernel::metadata"]),
+    (
+        "kernel::coordinator",
+        &["types", "wire", "kernel::configs", "kernel::log", "kernel::machine"],
+    ),
     ("kernel::controller", &["types", "wire", "kernel::configs", "kernel::metadata"]),
     ("kernel::replica", &["types", "wire", "kernel::log", "kernel::metadata"]),
     (

@@ -4,7 +4,7 @@
 //! transaction that is to be aborted, 5: the partition is added to the transaction on the way).
 //!
 //! Before the write the transaction's coordinator has to vouch for it, as before a Produce:
-//! [`vouching`](crate::api::txns::vouching).
+//! [`vouching`](crate::kernel::txns::vouching).
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::api::data::replicas;
 use crate::api::dispatch::refuse;
-use crate::api::txns::vouching::{Operation, Question};
+use crate::api::txns::vouching::ask;
 use crate::kernel::configs::internal_topics::CONSUMER_OFFSETS;
 use crate::kernel::groups::offsets::{
     CommitPartition, CommitReply, CommitRequest, TxnCommitRequest,
@@ -32,6 +32,7 @@ use crate::kernel::log::producers::verification::VerificationGuard;
 use crate::kernel::metadata::image::Image;
 use crate::kernel::replica::fetch_session::TopicRef;
 use crate::kernel::txns::transaction::PartitionSet;
+use crate::kernel::txns::vouching::{Operation, Question};
 use crate::shell::drivers::coordinators::Called;
 use crate::shell::drivers::partitions::Partition;
 use crate::types::epoch::{LeaderEpoch, ProducerEpoch};
@@ -62,7 +63,7 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
     match commit.question() {
         Err(code) => commit.refused(code),
         Ok(None) => commit.write(),
-        Ok(Some((question, guard))) => match question.ask(ctx, commit.call.now) {
+        Ok(Some((question, guard))) => match ask(&question, ctx, commit.call.now) {
             Called::Now(told) => commit.vouched_for(&question.verdicts(told), guard),
             later @ Called::Later(_) => Answer::Alone(Box::pin(async move {
                 let told = later.told().await;

@@ -131,6 +131,18 @@ pub enum MarkerOutcome {
     Fenced,
 }
 
+impl MarkerOutcome {
+    /// What the answer of a partition's log means to the coordinator that wanted the marker.
+    pub const fn of(result: Result<(), ErrorCode>) -> Self {
+        match result {
+            // The producer has a later epoch there: its transaction with this one has ended.
+            Ok(()) | Err(ErrorCode::InvalidProducerEpoch) => Self::Written,
+            Err(ErrorCode::TransactionCoordinatorFenced) => Self::Fenced,
+            Err(_) => Self::Failed,
+        }
+    }
+}
+
 /// An effect: these markers are to be written, and what became of them told to the shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteMarkers {

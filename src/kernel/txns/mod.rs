@@ -20,6 +20,7 @@
 pub mod asking;
 pub mod state;
 pub mod transaction;
+pub mod vouching;
 
 mod ending;
 mod hard_state;

@@ -13,10 +13,9 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 
-use super::coordinators::{
-    Called, Coordinator, EndOfTransaction, FollowsMetadata, Perform, Threads,
-};
+use super::coordinators::{Called, Coordinator, FollowsMetadata, Perform, Threads};
 use super::partitions::{Origin, Partitions};
+use crate::kernel::coordinator::EndOfTransaction;
 use crate::kernel::groups::shard::GroupShard;
 use crate::kernel::machine::ShardId;
 use crate::kernel::metadata::changes::Changes;
@@ -77,7 +76,7 @@ impl Markers {
             if are_there {
                 let known = outcomes.into_iter().filter_map(|(topic, partition, called)| {
                     let Called::Now(result) = called else { return None };
-                    Some((topic, partition, outcome(result)))
+                    Some((topic, partition, MarkerOutcome::of(result)))
                 });
                 let known = known.collect();
                 markers.tell(shard, written(wanted, known), now);
@@ -185,21 +184,11 @@ impl Markers {
 
 const ACKS_ALL: i16 = -1;
 
-/// What an error of a marker means to the coordinator that wanted it.
-const fn outcome(result: Result<(), ErrorCode>) -> MarkerOutcome {
-    match result {
-        // The producer has a later epoch there: its transaction with this one has ended.
-        Ok(()) | Err(ErrorCode::InvalidProducerEpoch) => MarkerOutcome::Written,
-        Err(ErrorCode::TransactionCoordinatorFenced) => MarkerOutcome::Fenced,
-        Err(_) => MarkerOutcome::Failed,
-    }
-}
-
 /// What became of each, once that is known.
 async fn told(outcomes: Outcomes) -> Vec<(Arc<str>, i32, MarkerOutcome)> {
     let mut known = Vec::with_capacity(outcomes.len());
     for (topic, partition, called) in outcomes {
-        known.push((topic, partition, outcome(called.told().await)));
+        known.push((topic, partition, MarkerOutcome::of(called.told().await)));
     }
     known
 }

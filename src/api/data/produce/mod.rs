@@ -4,7 +4,7 @@
 //! records), KIP-482 (9: flexible), KIP-951 (10: who leads now), KIP-890 (11, 12), KIP-516 (13: topic ids).
 //!
 //! Transactional batches are appended once their coordinator has vouched for them: see [`verification`], and
-//! [`vouching`](crate::api::txns::vouching) for how far that goes with old clients.
+//! [`vouching`](crate::kernel::txns::vouching) for how far that goes with old clients.
 //!
 //! Deviations from Apache Kafka: of the batches that a request has for one partition each is appended, where Kafka drops
 //! all but the last without a word. They have one answer, as in Kafka.
@@ -23,9 +23,9 @@ use crate::api::context::Ctx;
 use crate::api::data::INTERNAL_TOPICS;
 use crate::api::data::replicas::{self, add_endpoint};
 use crate::api::dispatch::refuse;
-use crate::api::txns::vouching::Operation;
 use crate::kernel::configs::topic::{CompressionType, MessageTimestampType, TopicConfig};
 use crate::kernel::replica::fetch_session::TopicRef;
+use crate::kernel::txns::vouching::Operation;
 use crate::shell::drivers::partitions::{Origin, Partition};
 use crate::types::error_code::ErrorCode;
 use crate::types::offset::Offset;

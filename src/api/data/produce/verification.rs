@@ -9,10 +9,11 @@ use super::{named, of_transaction};
 use crate::api::answer::Call;
 use crate::api::context::Ctx;
 use crate::api::data::replicas;
-use crate::api::txns::vouching::{Operation, Question, is_ending};
+use crate::api::txns::vouching::{ask, settle};
 use crate::kernel::log::producers::verification::{Verification, VerificationGuard};
 use crate::kernel::txns::TransactionReply;
 use crate::kernel::txns::transaction::PartitionSet;
+use crate::kernel::txns::vouching::{Operation, Question, is_ending};
 use crate::shell::drivers::coordinators::Called;
 use crate::types::epoch::ProducerEpoch;
 use crate::types::error_code::ErrorCode;
@@ -116,7 +117,7 @@ pub fn begin(ctx: &Ctx, call: &Call, request: &ProduceRequest) -> Begun {
         partitions: partitions.collect::<PartitionSet>(),
         operation,
     };
-    let called = question.ask(ctx, call.now);
+    let called = ask(&question, ctx, call.now);
     let asked = Asked { question, called, verdicts: walk.verdicts, waiting: walk.waiting };
     asked.known_now()
 }
@@ -178,7 +179,7 @@ impl Asked {
     /// The verdicts, once the coordinator has answered.
     pub async fn settle(self, ctx: &Ctx, call: &Call) -> Verdicts {
         let Self { question, called, mut verdicts, waiting } = self;
-        let codes = question.settle(ctx, call.now, called).await;
+        let codes = settle(&question, ctx, call.now, called).await;
         note(&question, &waiting, &codes, &mut verdicts);
         verdicts
     }

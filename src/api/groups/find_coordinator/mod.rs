@@ -18,8 +18,8 @@ use crate::api::codec::{decode, reply};
 use crate::api::configs::resources::text;
 use crate::api::context::Ctx;
 use crate::kernel::configs::internal_topics::{CONSUMER_OFFSETS, InternalTopic, TRANSACTION_STATE};
+use crate::kernel::coordinator::partition_of;
 use crate::kernel::metadata::image::{Image, ListenerEndpoint};
-use crate::shell::drivers::coordinators::partition_of;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::NodeId;
 

@@ -37,15 +37,12 @@ use self::threads::Timed;
 use super::partitions::Partitions;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::internal_topics::InternalTopic;
+use crate::kernel::coordinator::{EndOfTransaction, partition_of};
 use crate::kernel::machine::{CallId, Machine, ShardId};
 use crate::kernel::metadata::image::Image;
-use crate::types::epoch::ProducerEpoch;
 use crate::types::error_code::ErrorCode;
-use crate::types::ids::{NodeId, PartitionId, ProducerId};
-use crate::types::offset::Offset;
+use crate::types::ids::{NodeId, PartitionId};
 use crate::types::time::{Mono, Now};
-use crate::wire::batch::Batch;
-use crate::wire::batch_builder::{BatchBuilder, ControlType};
 
 /// Does what a machine wants done in the world. Called without a lock, on the thread of whoever made the step, or on
 /// that of the timers where the step had to be committed first: it must not block for long.
@@ -75,35 +72,6 @@ struct World {
     partition_count: AtomicI32,
     threads: Arc<Threads>,
     next_call: AtomicU64,
-}
-
-/// A marker that is to be written: the end of a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EndOfTransaction {
-    /// Whose transaction it was.
-    pub producer_id: ProducerId,
-    /// The epoch for the marker.
-    pub producer_epoch: ProducerEpoch,
-    /// The epoch of the transaction's coordinator.
-    pub coordinator_epoch: i32,
-    /// Whether its records count.
-    pub commit: bool,
-    /// `transaction.version` under which it ends: from 2 on the epoch must be above the producer's.
-    pub transaction_version: i16,
-}
-
-impl EndOfTransaction {
-    /// The marker, as Kafka writes it: version 0, and the coordinator's epoch.
-    pub fn batch(self, now: Now) -> Batch {
-        let kind = if self.commit { ControlType::Commit } else { ControlType::Abort };
-        let mut value = [0; 6];
-        value[2..].copy_from_slice(&self.coordinator_epoch.to_be_bytes());
-        BatchBuilder::new(Offset::ZERO)
-            .producer(self.producer_id, self.producer_epoch, -1)
-            .transactional()
-            .control_record(kind, now.wall, &value)
-            .build_batch()
-    }
 }
 
 impl<M: Machine> Coordinator<M> {
@@ -253,14 +221,6 @@ impl World {
     fn next_call(&self) -> CallId {
         CallId(self.next_call.fetch_add(1, Ordering::Relaxed))
     }
-}
-
-/// Java's `String.hashCode`, over UTF-16, without its sign, by the number of partitions. `i32::MIN`, which has no
-/// positive counterpart, counts as 0 (Kafka's `Utils.abs`).
-pub fn partition_of(key: &str, count: i32) -> PartitionId {
-    let step = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(i32::from(unit));
-    let hash = key.encode_utf16().fold(0, step);
-    PartitionId(hash.checked_abs().unwrap_or(0) % count.max(1))
 }
 
 #[cfg(test)]

@@ -1,29 +1,24 @@
 //! One shard: a machine, its log, and those who wait for it.
 
-use std::iter::once;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::World;
 use super::called::{Called, Commit, Told};
 use super::load::{LoadError, load};
-use super::{EndOfTransaction, World};
-use crate::kernel::machine::{
-    CallId, Env, Machine, Marker, OutputOf, Refused, Replayed, ShardId, Write,
-};
+use crate::kernel::coordinator::step::{MarkerFailure, coordinator_error};
+use crate::kernel::coordinator::{EndOfTransaction, Failed, Running, ShardLog};
+use crate::kernel::machine::{CallId, Env, Machine, OutputOf, ShardId};
 use crate::kernel::metadata::changes::Changes;
 use crate::shell::drivers::partitions::{Appended, Origin, Partition};
 use crate::shell::random::random_bytes;
-use crate::types::epoch::ProducerEpoch;
 use crate::types::error_code::ErrorCode;
-use crate::types::ids::ProducerId;
 use crate::types::offset::Offset;
 use crate::types::seeded_map::SeededMap;
 use crate::types::time::{Mono, Now};
 use crate::wire::batch::Batch;
-use crate::wire::batch_builder::BatchBuilder;
-use crate::wire::compression::Codec;
 
 /// So many calls may be parked in one shard. Whoever comes after them is turned away.
 const PARKED_CALLS_MAX: usize = 65_536;
@@ -52,10 +47,8 @@ enum State<M: Machine> {
 }
 
 struct Active<M: Machine> {
-    machine: M,
+    running: Running<M>,
     parked: SeededMap<CallId, oneshot::Sender<Told<M::Reply>>>,
-    /// The end of what was appended: replies wait until the high watermark is there.
-    end: Offset,
     /// Timers rest until then, because a write of theirs was refused.
     resting_until: Mono,
 }
@@ -95,23 +88,42 @@ impl<M: Machine> Step<M> {
         Self { call, own: None, effects: Vec::new(), was_refused: false }
     }
 
+    /// Tells whose step it is, or who was parked. A client that has gone needs no telling.
+    fn tell(&mut self, active: &mut Active<M>, call: CallId, told: Result<M::Reply, ErrorCode>) {
+        if self.call == Some(call) {
+            self.own = Some(told);
+        } else if let Some(caller) = active.parked.remove(&call) {
+            let end = active.running.end;
+            let _ = caller.send(told.map(|reply| (reply, end)));
+        }
+    }
+
     fn after(self, active: &Active<M>) -> After<M::Effect> {
         let deadline = active.deadline();
-        After { effects: self.effects, end: active.end, deadline, must_load: false }
+        After { effects: self.effects, end: active.running.end, deadline, must_load: false }
     }
 }
 
-/// Why writes were not written.
-enum Failure<R> {
-    /// Nothing of these was written, and nothing is wrong with the log.
-    Refused(ErrorCode, Vec<Write<R>>),
-    /// What is in the log is not known.
-    Lost(ErrorCode),
+/// The log of a shard.
+struct Log<'a> {
+    commit: &'a Commit,
+    acks: i16,
+}
+
+impl ShardLog for Log<'_> {
+    fn max_message_bytes(&self) -> usize {
+        self.commit.partition.config().max_message_bytes as usize
+    }
+
+    fn append(&mut self, batch: &Batch, origin: Origin, now: Now) -> Result<Appended, ErrorCode> {
+        let Commit { partition, leader_epoch, .. } = self.commit;
+        partition.append_in_epoch(batch, origin, self.acks, *leader_epoch, now)
+    }
 }
 
 impl<M: Machine> Active<M> {
     fn deadline(&self) -> Option<Mono> {
-        self.machine.next_deadline().map(|deadline| deadline.max(self.resting_until))
+        self.running.machine.next_deadline().map(|deadline| deadline.max(self.resting_until))
     }
 
     /// Whether another call may be parked. Those whose clients have gone make room.
@@ -176,9 +188,9 @@ impl<M: Machine> Shard<M> {
             return (Called::Now(Err(code)), self.fail(&mut state, code));
         }
         let called = match step.own.take() {
-            Some(Ok(reply)) => match self.commit.is_there(active.end) {
+            Some(Ok(reply)) => match self.commit.is_there(active.running.end) {
                 Ok(true) => Called::Now(Ok(reply)),
-                Ok(false) => Called::uncommitted(reply, active.end, self.commit.clone()),
+                Ok(false) => Called::uncommitted(reply, active.running.end, self.commit.clone()),
                 Err(code) => Called::Now(Err(code)),
             },
             Some(Err(code)) => Called::Now(Err(code)),
@@ -202,24 +214,18 @@ impl<M: Machine> Shard<M> {
             Ok(active) => active,
             Err(code) => return (Called::Now(Err(code)), After::nothing()),
         };
-        let origin = Origin::marker(end.transaction_version);
-        let appended = match self.append(world, &end.batch(now), origin, now) {
-            Ok(appended) => appended,
-            Err(code) if is_refusal(code) => return (Called::Now(Err(code)), After::nothing()),
-            Err(code) => {
+        match active.running.end_transaction(&mut self.log(world), end, now) {
+            Ok(()) => {}
+            Err(MarkerFailure::Refused(code)) => {
+                return (Called::Now(Err(code)), After::nothing());
+            }
+            Err(MarkerFailure::Lost(code)) => {
                 let after = self.fail(&mut state, coordinator_error(code));
                 return (Called::Now(Err(code)), after);
             }
-        };
-        active.end = appended.last_offset.next();
-        active.machine.replay_marker(Marker {
-            offset: appended.base_offset,
-            producer_id: end.producer_id,
-            producer_epoch: end.producer_epoch,
-            committed: end.commit,
-        });
-        let called = match self.commit.is_there(active.end) {
-            Ok(false) => Called::uncommitted((), active.end, self.commit.clone()),
+        }
+        let called = match self.commit.is_there(active.running.end) {
+            Ok(false) => Called::uncommitted((), active.running.end, self.commit.clone()),
             there => Called::Now(there.map(|_| ())),
         };
         (called, Step::<M>::of(None).after(active))
@@ -284,7 +290,7 @@ impl<M: Machine> Shard<M> {
         if !matches!(*state, State::Loading) {
             return After::nothing();
         }
-        let (machine, end) = match loaded {
+        let running = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
                 if !matches!(error, LoadError::Stopped) {
@@ -296,7 +302,7 @@ impl<M: Machine> Shard<M> {
             }
         };
         let mut active =
-            Active { machine, parked: SeededMap::default(), end, resting_until: Mono::default() };
+            Active { running, parked: SeededMap::default(), resting_until: Mono::default() };
         let mut step = Step::of(None);
         if let Err(code) = self.step(world, &mut active, &mut step, now, M::on_loaded) {
             tracing::warn!(partition = ?self.commit.partition, ?code, "begin to coordinate");
@@ -309,7 +315,8 @@ impl<M: Machine> Shard<M> {
         after
     }
 
-    /// Lets the machine decide, and does what it decided. With an error the machine is to be dropped.
+    /// Lets the machine decide, does what it decided, and tells those who were parked. With an error the machine is to
+    /// be dropped.
     fn step(
         &self,
         world: &World,
@@ -321,85 +328,25 @@ impl<M: Machine> Shard<M> {
         let (image, config) = (world.image.load(), world.config.load());
         let mut random = random_bytes;
         let mut env = Env { now, image: &image, config: &config, random: &mut random };
-        let mut output = decide(&mut active.machine, &mut env);
-        loop {
-            let writes = std::mem::take(&mut output.writes);
-            let (code, writes) = match self.write(world, active, writes, now) {
-                Ok(()) => break,
-                Err(Failure::Lost(code)) => return Err(code),
-                Err(Failure::Refused(code, writes)) => (code, writes),
-            };
-            for (call, _) in output.replies {
-                if step.call == Some(call) {
-                    step.own = Some(Err(code));
-                } else if let Some(caller) = active.parked.remove(&call) {
-                    // A client that has gone needs no telling, here and below.
-                    let _ = caller.send(Err(code));
-                }
-            }
-            if std::mem::replace(&mut step.was_refused, true) {
-                return Err(code);
-            }
-            let next = active.machine.on_refused(&mut env, Refused { code, writes });
-            output = next.ok_or(code)?;
+        let stepped = active.running.step(world.topic, &mut self.log(world), &mut env, decide);
+        let (refused, stepped) = match stepped {
+            Ok(mut done) => (std::mem::take(&mut done.refused), Ok(done)),
+            Err(Failed { code, refused }) => (refused, Err(code)),
+        };
+        for (call, code) in refused {
+            step.tell(active, call, Err(code));
         }
-        for (call, reply) in output.replies {
-            if step.call == Some(call) {
-                step.own = Some(Ok(reply));
-            } else if let Some(caller) = active.parked.remove(&call) {
-                let _ = caller.send(Ok((reply, active.end)));
-            }
+        let done = stepped?;
+        for (call, reply) in done.replies {
+            step.tell(active, call, Ok(reply));
         }
-        step.effects = output.effects;
+        step.effects = done.effects;
+        step.was_refused = done.was_refused;
         Ok(())
     }
 
-    /// Appends each write, and replays it.
-    fn write(
-        &self,
-        world: &World,
-        active: &mut Active<M>,
-        writes: Vec<Write<M::Record>>,
-        now: Now,
-    ) -> Result<(), Failure<M::Record>> {
-        let mut writes = writes.into_iter();
-        while let Some(write) = writes.next() {
-            if write.records.is_empty() {
-                continue;
-            }
-            let appended = records_batch::<M>(world, &write, now)
-                .and_then(|batch| self.append(world, &batch, origin(world, &write), now));
-            let appended = match appended {
-                Ok(appended) => appended,
-                Err(code) if is_refusal(code) => {
-                    let left = once(write).chain(writes).collect();
-                    return Err(Failure::Refused(coordinator_error(code), left));
-                }
-                Err(code) => return Err(Failure::Lost(coordinator_error(code))),
-            };
-            let Write { records, transaction } = write;
-            for (index, record) in (0_i64..).zip(records) {
-                let offset = appended.base_offset + index;
-                let at = Replayed { offset, transaction, timestamp: now.wall };
-                active.machine.replay(record, at);
-            }
-            active.end = appended.last_offset.next();
-        }
-        Ok(())
-    }
-
-    fn append(
-        &self,
-        world: &World,
-        batch: &Batch,
-        origin: Origin,
-        now: Now,
-    ) -> Result<Appended, ErrorCode> {
-        let partition = &self.commit.partition;
-        if batch.bytes.len() > partition.config().max_message_bytes as usize {
-            return Err(ErrorCode::MessageTooLarge);
-        }
-        partition.append_in_epoch(batch, origin, world.topic.acks, self.id.leader_epoch, now)
+    const fn log<'a>(&'a self, world: &'a World) -> Log<'a> {
+        Log { commit: &self.commit, acks: world.topic.acks }
     }
 
     /// Drops the machine. Its log says what it knew; who was parked is told.
@@ -426,65 +373,5 @@ impl<M: Machine> State<M> {
             Self::Loading => Err(ErrorCode::CoordinatorLoadInProgress),
             Self::Failed { .. } | Self::Closed => Err(ErrorCode::NotCoordinator),
         }
-    }
-}
-
-/// What a log's error is to clients of a coordinator, as Kafka maps it.
-const fn coordinator_error(code: ErrorCode) -> ErrorCode {
-    match code {
-        ErrorCode::UnknownTopicOrPartition
-        | ErrorCode::NotEnoughReplicas
-        | ErrorCode::NotEnoughReplicasAfterAppend
-        | ErrorCode::RequestTimedOut => ErrorCode::CoordinatorNotAvailable,
-        ErrorCode::NotLeaderOrFollower
-        | ErrorCode::FencedLeaderEpoch
-        | ErrorCode::UnknownLeaderEpoch
-        | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => ErrorCode::UnknownServerError,
-        other => other,
-    }
-}
-
-/// Whether nothing was written, and the next write may well succeed.
-const fn is_refusal(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::MessageTooLarge
-            | ErrorCode::RecordListTooLarge
-            | ErrorCode::NotEnoughReplicas
-            | ErrorCode::InvalidProducerEpoch
-            | ErrorCode::InvalidTxnState
-            | ErrorCode::TransactionCoordinatorFenced
-    )
-}
-
-/// A write in a transaction is made if its coordinator has vouched for it (KIP-890).
-fn origin<R>(world: &World, write: &Write<R>) -> Origin {
-    let is_verified = world.config.load().transaction_partition_verification_enable;
-    match write.transaction {
-        Some(_) if is_verified => Origin::VERIFIED,
-        _ => Origin::COORDINATOR,
-    }
-}
-
-fn records_batch<M: Machine>(
-    world: &World,
-    write: &Write<M::Record>,
-    now: Now,
-) -> Result<Batch, ErrorCode> {
-    let none = (ProducerId::NONE, ProducerEpoch::NONE);
-    let (id, epoch) = write.transaction.unwrap_or(none);
-    let mut builder =
-        BatchBuilder::new(Offset::ZERO).producer(id, epoch, world.topic.base_sequence);
-    if write.transaction.is_some() {
-        builder = builder.transactional();
-    }
-    for record in &write.records {
-        let (key, value) = M::encode(record);
-        builder.push(now.wall, Some(&key), value.as_deref(), &[]);
-    }
-    match (world.topic.codec)(&world.config.load()) {
-        Codec::None => Ok(builder.build_batch()),
-        codec => builder.build_compressed(codec).map_err(|_| ErrorCode::UnknownServerError),
     }
 }
