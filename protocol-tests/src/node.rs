@@ -142,6 +142,19 @@ impl Node {
 
     /// Starts it again on the files that it left.
     pub fn restart(&mut self) {
+        self.spawn();
+        self.wait_until_ready();
+    }
+
+    /// Starts it again, and kills it after so long, whatever it has done by then.
+    pub fn start_in_vain(&mut self, lifetime: Duration) {
+        self.spawn();
+        let end = Instant::now() + lifetime;
+        let _: Option<()> = self.program().wait_for(Which::Stdout, end, |_| None);
+        self.kill();
+    }
+
+    fn spawn(&mut self) {
         assert!(self.program.is_none(), "it runs already");
         let properties = self.directory.path().join("server.properties");
         let mut command = Command::new("sh");
@@ -153,7 +166,6 @@ impl Node {
             .arg(properties);
         let program = Program::start(&mut command);
         self.program = Some(program);
-        self.wait_until_ready();
     }
 
     fn wait_until_ready(&self) {

@@ -10,6 +10,7 @@
 
 mod aborted_read;
 mod committed_offset;
+mod copied_once;
 mod double_owner;
 mod duplicate;
 mod early_read;
@@ -18,6 +19,7 @@ mod inconsistent_offset;
 mod lost;
 mod order;
 mod phantom;
+mod rebalance;
 mod running_max;
 mod skipped;
 mod stuck;
@@ -60,6 +62,10 @@ pub enum Kind {
     CommittedOffsetPhantom,
     /// A partition has two owners in one generation.
     DoubleOwner,
+    /// A group whose members all stay has another generation.
+    Rebalance,
+    /// What a group has read is the base of two transactions that were committed, or of none.
+    NotCopiedOnce,
     /// The last stable offset stays behind the high watermark for too long.
     StuckLastStableOffset,
     /// A high watermark or last stable offset goes back, or does not know of what was acknowledged.
@@ -167,6 +173,8 @@ impl Checker {
             Box::<torn::Torn>::default(),
             Box::<committed_offset::CommittedOffset>::default(),
             Box::<double_owner::DoubleOwner>::default(),
+            Box::<rebalance::Rebalance>::default(),
+            Box::<copied_once::CopiedOnce>::default(),
             Box::new(stuck::Stuck::after(stuck_after)),
             Box::<watermark::Watermark>::default(),
             Box::<order::Order>::default(),

@@ -57,9 +57,15 @@ impl Subject {
                 is_in_group(*group, *partition) || within.is_some() && within == *transaction
             }
             Action::Committed { group, partition, .. } => is_in_group(*group, *partition),
-            Action::Assigned { group, partitions, .. } => {
+            Action::Assigned { group, partitions, .. }
+            | Action::Owned { group, partitions, .. } => {
                 by == Some(*group) && partitions.contains(&of)
             }
+            Action::Settled { group } => by == Some(*group),
+            Action::Copied { group, partition, transaction, .. } => {
+                is_in_group(*group, *partition) || within == Some(*transaction)
+            }
+            Action::Latest { partition, offset, .. } => at == Some(*offset) && *partition == of,
             Action::Kill => true,
         }
     }

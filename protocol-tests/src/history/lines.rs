@@ -17,6 +17,13 @@ impl<T: std::fmt::Display> std::fmt::Display for Maybe<T> {
     }
 }
 
+fn word(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Uncommitted => "uncommitted",
+        Isolation::Committed => "committed",
+    }
+}
+
 /// Writes an operation, and the end of its line.
 pub fn write(operation: &Operation, to: &mut impl Write) -> io::Result<()> {
     let Operation { client, invoked, completed, outcome, action } = operation;
@@ -45,11 +52,7 @@ pub fn write(operation: &Operation, to: &mut impl Write) -> io::Result<()> {
             last_stable_offset,
             runs,
         } => {
-            let isolation = match isolation {
-                Isolation::Uncommitted => "uncommitted",
-                Isolation::Committed => "committed",
-            };
-            write!(to, "read {partition} {isolation} {from} {next} ")?;
+            write!(to, "read {partition} {} {from} {next} ", word(*isolation))?;
             write!(to, "{high_watermark} {last_stable_offset}")?;
             for Run { offset, value, count } in runs {
                 write!(to, " {offset} {value} {count}")?;
@@ -71,6 +74,20 @@ pub fn write(operation: &Operation, to: &mut impl Write) -> io::Result<()> {
                 write!(to, " {partition}")?;
             }
             writeln!(to)
+        }
+        Action::Settled { group } => writeln!(to, "settled {group}"),
+        Action::Owned { group, generation, partitions } => {
+            write!(to, "owned {group} {generation}")?;
+            for partition in partitions {
+                write!(to, " {partition}")?;
+            }
+            writeln!(to)
+        }
+        Action::Copied { group, partition, from, next, transaction } => {
+            writeln!(to, "copied {group} {partition} {from} {next} {transaction}")
+        }
+        Action::Latest { partition, isolation, offset } => {
+            writeln!(to, "latest {partition} {} {offset}", word(*isolation))
         }
         Action::Kill => writeln!(to, "kill"),
     }
@@ -175,6 +192,24 @@ impl<'a> Words<'a> {
                 group: self.number()?,
                 generation: self.number()?,
                 partitions: self.rest(Self::number)?,
+            },
+            "settled" => Action::Settled { group: self.number()? },
+            "owned" => Action::Owned {
+                group: self.number()?,
+                generation: self.number()?,
+                partitions: self.rest(Self::number)?,
+            },
+            "copied" => Action::Copied {
+                group: self.number()?,
+                partition: self.number()?,
+                from: self.number()?,
+                next: self.number()?,
+                transaction: self.number()?,
+            },
+            "latest" => Action::Latest {
+                partition: self.number()?,
+                isolation: self.isolation()?,
+                offset: self.number()?,
             },
             "kill" => Action::Kill,
             _ => return None,

@@ -142,6 +142,43 @@ pub enum Action {
         /// The partitions.
         partitions: Vec<u32>,
     },
+    /// All members of a group are there, and will stay.
+    Settled {
+        /// Which group.
+        group: u32,
+    },
+    /// A group is described: what all its members own at one instant.
+    Owned {
+        /// Which group.
+        group: u32,
+        /// The epoch of the group.
+        generation: i32,
+        /// What one of them owns, then what the next one does.
+        partitions: Vec<u32>,
+    },
+    /// A transaction is based on all that is in a partition between two offsets, and commits the second one. It
+    /// writes something.
+    Copied {
+        /// The group whose offsets these are.
+        group: u32,
+        /// Which partition.
+        partition: u32,
+        /// The first offset.
+        from: i64,
+        /// What would be read next.
+        next: i64,
+        /// Which transaction.
+        transaction: u32,
+    },
+    /// The end of a partition is asked for, as readers of a kind see it.
+    Latest {
+        /// Which partition.
+        partition: u32,
+        /// The kind of readers.
+        isolation: Isolation,
+        /// The high watermark, or the last stable offset.
+        offset: i64,
+    },
     /// The node was killed and is there again. It tells who reads the history what went on.
     Kill,
 }

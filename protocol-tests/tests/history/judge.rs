@@ -71,6 +71,8 @@ planted! {
     a_committed_offset_that_goes_back_is_found CommittedOffsetBack
     a_committed_offset_that_nobody_committed_is_found CommittedOffsetPhantom
     two_owners_in_one_generation_are_found DoubleOwner
+    a_rebalance_of_a_group_whose_members_stay_is_found Rebalance
+    what_is_copied_twice_or_never_is_found NotCopiedOnce
     a_last_stable_offset_that_is_stuck_is_found StuckLastStableOffset
     a_watermark_that_goes_back_is_found WatermarkBack
     values_out_of_order_are_found Order
@@ -85,7 +87,7 @@ fn a_history_is_the_same_after_it_was_written_and_read() {
         assert_eq!(parse(&line), Some(operation), "{line}");
         // No line that is cut short tells another operation.
         let cut = line.trim_end().rsplit_once(' ').map(|(head, _)| head);
-        let is_whole = line.contains(" read ") || line.contains(" assigned ");
+        let is_whole = [" read ", " assigned ", " owned "].iter().any(|it| line.contains(it));
         assert!(is_whole || cut.and_then(parse).is_none(), "{line}");
     }
 }

@@ -274,6 +274,14 @@ impl Model {
         let (group, transaction) = (GROUPS as u32 + number, Some(open.number));
         let action = Action::Commit { group, partition, offset, transaction };
         self.end(client, Outcome::Ok, action);
+        if open.partitions.is_empty() {
+            // Only what is written tells whether it is committed.
+            open.must_abort = true;
+        } else {
+            let (from, next, transaction) = (known, offset, open.number);
+            let action = Action::Copied { group, partition, from, next, transaction };
+            self.end(client, Outcome::Ok, action);
+        }
     }
 
     fn end_transaction(&mut self, client: u32, number: u32, open: &Open) {
@@ -309,6 +317,12 @@ impl Model {
         let at = number as usize * PARTITIONS + partition;
         if self.random.once_in(50) {
             self.positions[at] = self.random.below(self.positions[at] as u64 + 1) as i64;
+        }
+        if self.random.once_in(10) {
+            let log = &self.logs[partition];
+            let offset = if is_all { log.end() } else { log.last_stable_offset() };
+            let partition = partition as u32;
+            return self.end(client, Outcome::Ok, Action::Latest { partition, isolation, offset });
         }
         let count = 1 + self.random.below(60) as i64;
         self.positions[at] =
@@ -386,6 +400,13 @@ impl Model {
             member.positions.insert(partition, offset.unwrap_or(0));
             let group = group as u32;
             let action = Action::Committed { group, partition, offset };
+            return self.end(client, Outcome::Ok, action);
+        }
+        if self.random.once_in(10) {
+            // Each partition has its owner.
+            let (generation, group) = (state.generation, group as u32);
+            let partitions = (0..PARTITIONS as u32).collect();
+            let action = Action::Owned { group, generation, partitions };
             return self.end(client, Outcome::Ok, action);
         }
         let Some((partition, position)) = member.positions.iter_mut().next() else { return };

@@ -140,6 +140,11 @@ impl Soil<'_> {
         let end = self.log_end(partition);
         let mut is_later = false;
         for operation in self.history.iter_mut() {
+            if let Action::Latest { partition: of, offset, .. } = &mut operation.action
+                && (*of, is_later) == (partition, true)
+            {
+                *offset = end + 1;
+            }
             let Some(read) = read_of(operation, partition) else { continue };
             let is_last = read.isolation == Isolation::Uncommitted && *read.next == end;
             if is_last && !is_later && *read.last_stable_offset == end {
@@ -362,7 +367,52 @@ impl Soil<'_> {
         Some(())
     }
 
+    /// A group is called settled, and then has another generation.
+    fn rebalance(&mut self) -> Option<()> {
+        let assigned = |(index, operation): (usize, &Operation)| match operation.action {
+            Action::Assigned { group, generation, .. } => Some((index, group, generation)),
+            _ => None,
+        };
+        let all: Vec<_> = self.history.iter().enumerate().filter_map(assigned).collect();
+        let is_new = |(index, group, generation): &(usize, u32, i32)| {
+            let before = all.iter().rev().find(|(at, of, _)| at < index && of == group);
+            before.is_some_and(|(_, _, before)| before != generation)
+        };
+        let candidates = all.iter().copied().filter(is_new).collect();
+        let (index, group, _) = self.any(candidates)?;
+        let mut settled = self.history[index].clone();
+        settled.action = Action::Settled { group };
+        self.history.insert(index, settled);
+        Some(())
+    }
+
+    fn not_copied_once(&mut self) -> Option<()> {
+        let committed = self.ends(true, Outcome::Ok);
+        let is_wanted = |operation: &&mut Operation| match operation.action {
+            Action::Copied { transaction, from, .. } => {
+                from > 0 && committed.iter().any(|(number, _)| *number == transaction)
+            }
+            _ => false,
+        };
+        let candidates: Vec<_> = self.history.iter_mut().filter(is_wanted).collect();
+        (!candidates.is_empty()).then_some(())?;
+        let mut candidates = candidates;
+        let at = self.random.index(candidates.len());
+        if let Action::Copied { from, .. } = &mut candidates[at].action {
+            *from += if self.random.once_in(2) { 1 } else { -1 };
+        }
+        Some(())
+    }
+
     fn double_owner(&mut self) -> Option<()> {
+        if self.random.once_in(2) {
+            let is_owned = |it: &&mut Operation| matches!(it.action, Action::Owned { .. });
+            let operation = self.history.iter_mut().find(is_owned)?;
+            if let Action::Owned { partitions, .. } = &mut operation.action {
+                partitions.push(0);
+            }
+            return Some(());
+        }
         let assigned = |operation: &Operation| match &operation.action {
             Action::Assigned { partitions, .. } if !partitions.is_empty() => {
                 Some(operation.action.clone())
@@ -405,6 +455,12 @@ impl Soil<'_> {
         let batch = self.any_batch(|_| true)?;
         let partition = batch.partition;
         let end = self.log_end(partition);
+        if self.random.once_in(2) {
+            let all = [Isolation::Uncommitted, Isolation::Committed];
+            let (isolation, offset) = (all[self.random.index(2)], end - 1);
+            self.append(Outcome::Ok, 1, Action::Latest { partition, isolation, offset });
+            return Some(());
+        }
         let action = Action::Read {
             partition,
             isolation: Isolation::Uncommitted,
@@ -457,6 +513,8 @@ pub fn plant(kind: Kind, history: &mut Vec<Operation>, random: &mut Random) -> O
         Kind::CommittedOffsetBack => soil.committed_offset_back(),
         Kind::CommittedOffsetPhantom => soil.committed_offset_phantom(),
         Kind::DoubleOwner => soil.double_owner(),
+        Kind::Rebalance => soil.rebalance(),
+        Kind::NotCopiedOnce => soil.not_copied_once(),
         Kind::StuckLastStableOffset => soil.stuck(),
         Kind::WatermarkBack => soil.watermark_back(),
         Kind::Order => soil.order(),

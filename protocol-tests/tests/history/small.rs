@@ -118,3 +118,31 @@ fn a_last_stable_offset_may_wait_for_a_while() {
     check(&all([(10, 1), (30, 2), (70, 2)]), &[]);
     check(&all([(10, 1), (30, 1), (70, 1)]), &[Kind::StuckLastStableOffset]);
 }
+
+#[test]
+fn a_settled_group_keeps_its_generation() {
+    let joined = "1 1 2 ok assigned 0 1 0 1 / 1 3 4 ok assigned 0 2 0 / 2 3 4 ok assigned 0 2 1";
+    let settled = "9 5 6 ok settled 0";
+    let other = "1 7 8 ok assigned 1 7 0 / 1 9 9 ok assigned 1 8 0";
+    check(&format!("{joined} / {settled} / {other} / 2 9 10 ok assigned 0 2 1"), &[]);
+    let moved = "2 9 10 ok assigned 0 3 1";
+    check(&format!("{joined} / {settled} / {moved}"), &[Kind::Rebalance]);
+}
+
+#[test]
+fn what_is_copied_follows_what_was_copied() {
+    let write = |number: u32, at: u32| format!("1 {at} {at} ok write 0 {number} 1 {number} {at}");
+    let history = |end: &str, from: u32| {
+        let (first, second) = (write(0, 0), write(1, 2));
+        let copied = "1 0 0 ok copied 0 5 0 7 0 / 1 1 1 ok end 0 commit";
+        let next = format!("1 2 2 ok copied 0 5 {from} 9 1 / 1 3 3 {end} end 1 commit");
+        let all = "2 7 8 ok read 0 uncommitted 0 4 4 4 0 0 1 2 1 1";
+        let seen = if end == "fail" { "" } else { " 2 1 1" };
+        let committed = format!("3 7 8 ok read 0 committed 0 4 4 4 0 0 1{seen}");
+        format!("{first} / {copied} / {second} / {next} / {all} / {committed}")
+    };
+    check(&history("ok", 7), &[]);
+    check(&history("ok", 6), &[Kind::NotCopiedOnce]);
+    check(&history("unknown", 8), &[Kind::NotCopiedOnce]);
+    check(&history("fail", 6), &[]);
+}

@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::link::{Link, error};
 use super::members::{can_run, commit, committed, consume, group_name};
-use super::{CONSUMER_GROUPS, GROUPS, TOPIC, TRANSACTORS};
+use super::{CONSUMER_GROUPS, FIRST_CONSUMER_GROUP, TOPIC};
 
-const CONSUMER_GROUP_HEARTBEAT: i16 = 68;
+pub const CONSUMER_GROUP_HEARTBEAT: i16 = 68;
 const FENCED_MEMBER_EPOCH: i16 = 110;
 const STALE_MEMBER_EPOCH: i16 = 113;
 
@@ -27,13 +27,13 @@ pub fn group_id(group: u32) -> String {
 }
 
 /// A member.
-struct Consumer {
+pub struct Consumer {
     group: u32,
     group_id: String,
-    member_id: StrBytes,
-    epoch: i32,
+    pub member_id: StrBytes,
+    pub epoch: i32,
     /// What it owns, and where it is there.
-    positions: Vec<(u32, i64)>,
+    pub positions: Vec<(u32, i64)>,
     /// What it shall own.
     assigned: Option<Vec<u32>>,
 }
@@ -45,14 +45,7 @@ pub fn run(mut link: Link<'_>, number: u32) {
     }
     let group_id = group_id(number % CONSUMER_GROUPS);
     link.find_coordinator(0, &group_id);
-    let mut consumer = Consumer {
-        group: GROUPS + TRANSACTORS + number % CONSUMER_GROUPS,
-        group_id,
-        member_id: StrBytes::default(),
-        epoch: JOINS,
-        positions: Vec::new(),
-        assigned: None,
-    };
+    let mut consumer = Consumer::new(FIRST_CONSUMER_GROUP + number % CONSUMER_GROUPS, group_id);
     consumer.begin_life(&mut link);
     while !link.world.is_over() {
         consumer.work(&mut link);
@@ -61,8 +54,20 @@ pub fn run(mut link: Link<'_>, number: u32) {
 }
 
 impl Consumer {
+    /// One who is to join.
+    pub fn new(group: u32, group_id: String) -> Self {
+        Self {
+            group,
+            group_id,
+            member_id: StrBytes::default(),
+            epoch: JOINS,
+            positions: Vec::new(),
+            assigned: None,
+        }
+    }
+
     /// Nobody of this name was there before.
-    fn begin_life(&mut self, link: &mut Link<'_>) {
+    pub fn begin_life(&mut self, link: &mut Link<'_>) {
         let id =
             u128::from(link.random.below(u64::MAX)) << 64 | u128::from(link.random.below(u64::MAX));
         self.member_id = text(Uuid::from_u128(id).to_string());
@@ -102,7 +107,8 @@ impl Consumer {
             .with_member_epoch(self.epoch)
     }
 
-    fn heartbeat(&mut self, link: &mut Link<'_>) {
+    /// Tells what it owns, and learns what it shall own.
+    pub fn heartbeat(&mut self, link: &mut Link<'_>) {
         if let Some(assigned) = &self.assigned {
             // What is given up is committed as far as it was read, if that still is allowed.
             let is_kept = |(partition, _): &(u32, i64)| assigned.contains(partition);

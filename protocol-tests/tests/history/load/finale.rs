@@ -8,7 +8,9 @@ use protocol_tests::history::Isolation;
 use super::link::Link;
 use super::sight::read;
 use super::{
-    CONSUMER_GROUPS, GROUPS, PARTITIONS, STUCK_AFTER, TRANSACTORS, consumers, members, transactors,
+    COMMITTERS, CONSUMER_GROUPS, FIRST_COMMITTER_GROUP, FIRST_CONSUMER_GROUP, FIRST_STEADY_GROUP,
+    GROUPS, PARTITIONS, STEADY_GROUPS, STUCK_AFTER, TRANSACTORS, committers, consumers, members,
+    steady, transactors,
 };
 
 /// How much an answer may have.
@@ -35,11 +37,13 @@ pub fn run(mut link: Link<'_>) {
     }
     let groups = (0..GROUPS).map(|group| (group, members::group_id(group)));
     let copiers = (0..TRANSACTORS).map(|number| (GROUPS + number, transactors::group_id(number)));
-    let consumers = (0..CONSUMER_GROUPS).map(|group| {
-        let number = GROUPS + TRANSACTORS + group;
-        (number, consumers::group_id(group))
-    });
-    let groups: Vec<_> = groups.chain(copiers).chain(consumers).collect();
+    let consumers =
+        (0..CONSUMER_GROUPS).map(|it| (FIRST_CONSUMER_GROUP + it, consumers::group_id(it)));
+    let steady = (0..STEADY_GROUPS).map(|it| (FIRST_STEADY_GROUP + it, steady::group_id(it)));
+    let committers =
+        (0..COMMITTERS).map(|it| (FIRST_COMMITTER_GROUP + it, committers::group_id(it)));
+    let others = consumers.chain(steady).chain(committers);
+    let groups: Vec<_> = groups.chain(copiers).chain(others).collect();
     for (group, group_id) in groups {
         if members::can_run(link.world) {
             members::committed(&mut link, group, &group_id, &(0..PARTITIONS).collect::<Vec<_>>());

@@ -26,7 +26,7 @@ use protocol_tests::requests::{text, topic_name};
 
 use super::link::{Link, error};
 use super::sight::read;
-use super::{GROUPS, PARTITIONS, TOPIC, World};
+use super::{FIRST_STEADY_GROUP, GROUPS, PARTITIONS, TOPIC, World};
 
 const JOIN_GROUP: i16 = 11;
 const SYNC_GROUP: i16 = 14;
@@ -60,16 +60,19 @@ pub fn can_run(world: &World) -> bool {
 }
 
 /// Who a member is in its group.
-struct Membership {
+pub struct Membership {
     group: u32,
     group_id: String,
-    member_id: StrBytes,
-    generation: i32,
-    positions: Vec<(u32, i64)>,
+    session_timeout_ms: i32,
+    pub member_id: StrBytes,
+    pub generation: i32,
+    /// Whether it has been given its partitions.
+    pub is_in: bool,
+    pub positions: Vec<(u32, i64)>,
 }
 
 /// Why a member has to join again.
-struct Out;
+pub struct Out;
 
 /// A member of one of the groups, as long as the load lasts.
 pub fn run(mut link: Link<'_>, number: u32) {
@@ -79,9 +82,7 @@ pub fn run(mut link: Link<'_>, number: u32) {
     let group = number % GROUPS;
     let group_id = group_id(group);
     link.find_coordinator(0, &group_id);
-    let member_id = StrBytes::default();
-    let mut member =
-        Membership { group, group_id, member_id, generation: -1, positions: Vec::new() };
+    let mut member = Membership::new(group, group_id, SESSION_TIMEOUT_MS);
     while !link.world.is_over() {
         if member.join(&mut link).is_ok() {
             while !link.world.is_over() && member.work(&mut link).is_ok() {}
@@ -92,6 +93,19 @@ pub fn run(mut link: Link<'_>, number: u32) {
 }
 
 impl Membership {
+    /// One who is to join.
+    pub fn new(group: u32, group_id: String, session_timeout_ms: i32) -> Self {
+        Self {
+            group,
+            group_id,
+            session_timeout_ms,
+            member_id: StrBytes::default(),
+            generation: -1,
+            is_in: false,
+            positions: Vec::new(),
+        }
+    }
+
     /// An error that the group has an answer to.
     fn check(&mut self, link: &mut Link<'_>, code: i16) -> Result<(), Out> {
         match code {
@@ -109,14 +123,15 @@ impl Membership {
         Err(Out)
     }
 
-    fn join(&mut self, link: &mut Link<'_>) -> Result<(), Out> {
+    /// Joins, and learns what is its own and where the group is there.
+    pub fn join(&mut self, link: &mut Link<'_>) -> Result<(), Out> {
         let subscription = Writer::default().i16(0).i32(1).string(TOPIC).i32(-1).0;
         let protocol = JoinGroupRequestProtocol::default()
             .with_name(text(PROTOCOL))
             .with_metadata(Bytes::from(subscription));
         let request = JoinGroupRequest::default()
             .with_group_id(group_name(&self.group_id))
-            .with_session_timeout_ms(SESSION_TIMEOUT_MS)
+            .with_session_timeout_ms(self.session_timeout_ms)
             .with_rebalance_timeout_ms(REBALANCE_TIMEOUT_MS)
             .with_member_id(self.member_id.clone())
             .with_protocol_type(text(PROTOCOL_TYPE))
@@ -135,8 +150,9 @@ impl Membership {
 
     fn sync(&self, link: &mut Link<'_>, joined: &JoinGroupResponse) -> Result<Vec<u32>, Out> {
         let is_leader = joined.leader == joined.member_id;
-        let assignments =
-            if is_leader { assign(&mut link.random, &joined.members) } else { vec![] };
+        // Where all stay each has as much.
+        let random = (self.group < FIRST_STEADY_GROUP).then_some(&mut link.random);
+        let assignments = if is_leader { assign(random, &joined.members) } else { vec![] };
         let request = SyncGroupRequest::default()
             .with_group_id(group_name(&self.group_id))
             .with_generation_id(self.generation)
@@ -180,6 +196,11 @@ impl Membership {
             _ => {}
         }
         consume(link, self.group, &mut self.positions);
+        self.heartbeat(link)
+    }
+
+    /// Stays in its group, or learns why not.
+    pub fn heartbeat(&mut self, link: &mut Link<'_>) -> Result<(), Out> {
         let request = HeartbeatRequest::default()
             .with_group_id(group_name(&self.group_id))
             .with_generation_id(self.generation)
@@ -219,14 +240,16 @@ pub fn consume(link: &mut Link<'_>, group: u32, positions: &mut [(u32, i64)]) {
     read(link, isolation, bytes_max, positions);
 }
 
-/// Gives each partition to anyone.
+/// Gives each partition to anyone, or to one after the other.
 fn assign(
-    random: &mut Random,
+    mut random: Option<&mut Random>,
     members: &[JoinGroupResponseMember],
 ) -> Vec<SyncGroupRequestAssignment> {
     let mut given: Vec<Vec<i32>> = members.iter().map(|_| Vec::new()).collect();
     for partition in 0..PARTITIONS as i32 {
-        given[random.index(members.len())].push(partition);
+        let next = partition as usize % members.len();
+        let member = random.as_mut().map_or(next, |random| random.index(members.len()));
+        given[member].push(partition);
     }
     let assignment = |(member, partitions): (&JoinGroupResponseMember, &Vec<i32>)| {
         let writer = Writer::default().i16(0).i32(1).string(TOPIC).i32(partitions.len() as i32);

@@ -3,30 +3,42 @@
 //!
 //! - `link`: a connection that comes back when the node does.
 //! - `sight`: what a reader sees in an answer to Fetch.
-//! - `producers`, `readers`, `members` (of classic groups), `consumers` (KIP-848), `transactors`: the clients.
+//! - `producers`, `readers`, `members` (of classic groups), `consumers` (KIP-848), `transactors`, `committers` (who
+//!   are no members), `watchers`: the clients.
+//! - `steady`: members of both protocols who stay, and copy what they read in transactions.
+//! - `transaction`: a transactional producer.
+//! - `kills`: how and when the node goes down.
 //! - `finale`: when all is over everything is read once more.
 
+mod committers;
 mod consumers;
 mod finale;
+mod kills;
 mod link;
 mod members;
 mod producers;
 mod readers;
 mod sight;
+mod steady;
+mod transaction;
 mod transactors;
+mod watchers;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread::ScopedJoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use kafka_protocol::messages::ApiVersionsRequest;
+use kafka_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
+use kafka_protocol::messages::{ApiVersionsRequest, IncrementalAlterConfigsRequest};
 use protocol_tests::check::{Checker, Found};
-use protocol_tests::history::{Action, Operation, Outcome, Recorder, parse};
+use protocol_tests::history::{Action, Operation, Recorder, parse};
 use protocol_tests::node::Node;
 use protocol_tests::random::Random;
 use protocol_tests::requests::{create_topic, text};
@@ -35,7 +47,9 @@ use uuid::Uuid;
 use link::Link;
 
 const TOPIC: &str = "history";
-const PARTITIONS: u32 = 6;
+/// Partitions that everyone writes to, and those behind them, in which there are copies.
+const SOURCES: u32 = 6;
+const PARTITIONS: u32 = SOURCES + STEADY_MEMBERS;
 
 const PLAIN_WRITERS: u32 = 1;
 const IDEMPOTENT_WRITERS: u32 = 2;
@@ -47,12 +61,23 @@ const TRANSACTORS: u32 = 6;
 /// Groups of the newer protocol, and the members of each.
 const CONSUMER_GROUPS: u32 = 2;
 const CONSUMERS: u32 = 3;
+/// Groups whose members all stay, one of each protocol; the members of each, and what each of them owns.
+const STEADY_GROUPS: u32 = 2;
+const STEADY_MEMBERS: u32 = 3;
+const STEADY_SHARE: usize = (PARTITIONS / STEADY_MEMBERS) as usize;
+/// Longer than a node is away, or a client with everything else on a small machine.
+const STEADY_SESSION_TIMEOUT_MS: i32 = 60_000;
+const COMMITTERS: u32 = 1;
+const WATCHERS: u32 = 1;
+
+/// Groups are numbered: those of members, one for each transactor, and so on.
+const FIRST_CONSUMER_GROUP: u32 = GROUPS + TRANSACTORS;
+const FIRST_STEADY_GROUP: u32 = FIRST_CONSUMER_GROUP + CONSUMER_GROUPS;
+const FIRST_COMMITTER_GROUP: u32 = FIRST_STEADY_GROUP + STEADY_GROUPS;
 
 /// How long a last stable offset may stay: the longest time of a transaction, and a minute in which a node that was
 /// killed loads what it knew of transactions.
 const STUCK_AFTER: Duration = Duration::from_secs(65);
-/// How long the next kill is put off for clients that were not served since the last one.
-const SERVED_LIMIT: Duration = Duration::from_secs(80);
 /// How often a client looks again for what it waits for.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -71,6 +96,9 @@ const PROPERTIES: &[(&str, &str)] = &[
 /// What the topic is told: a long run has many segments.
 const CONFIGS: &[(&str, &str)] = &[("segment.bytes", "16777216")];
 
+/// The type of a resource that is a group.
+const GROUP_RESOURCE: i8 = 32;
+
 /// What all clients share.
 struct World {
     recorder: Recorder<BufWriter<File>>,
@@ -84,9 +112,24 @@ struct World {
     served: Vec<AtomicBool>,
     is_up: Mutex<bool>,
     came_up: Condvar,
+    /// The generation of each member who stays, once it owns its share.
+    steady: Vec<AtomicI32>,
 }
 
 impl World {
+    /// A member who stays has this generation, or is not where it wants to be.
+    fn tell_steady(&self, number: u32, generation: i32) {
+        self.steady[number as usize].store(generation, Ordering::Relaxed);
+    }
+
+    /// Whether all members of a group are in one generation, with their shares.
+    fn is_settled(&self, group: u32) -> bool {
+        let generation = |it: &AtomicI32| it.load(Ordering::Relaxed);
+        let mut of = self.steady.iter().skip(group as usize).step_by(STEADY_GROUPS as usize);
+        let first = of.next().map_or(-1, generation);
+        first >= 0 && of.all(|it| generation(it) == first)
+    }
+
     /// Whether the load is over: clients bring to an end what they have begun.
     fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Relaxed)
@@ -114,6 +157,11 @@ impl World {
         if let Some(served) = self.served.get(client as usize) {
             served.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// The node comes up.
+    fn nobody_is_served(&self) {
+        self.served.iter().for_each(|served| served.store(false, Ordering::Relaxed));
     }
 
     /// Whether each client was served since the node came up.
@@ -159,6 +207,9 @@ fn client(world: &World, number: u32) {
         (GROUPS * MEMBERS, members::run),
         (TRANSACTORS, transactors::run),
         (CONSUMER_GROUPS * CONSUMERS, consumers::run),
+        (STEADY_GROUPS * STEADY_MEMBERS, steady::run),
+        (COMMITTERS, committers::run),
+        (WATCHERS, watchers::run),
     ] {
         if left < count {
             return run(Link::new(world, number), left);
@@ -172,12 +223,30 @@ const CLIENTS: u32 = PLAIN_WRITERS
     + READERS
     + GROUPS * MEMBERS
     + TRANSACTORS
-    + CONSUMER_GROUPS * CONSUMERS;
+    + CONSUMER_GROUPS * CONSUMERS
+    + STEADY_GROUPS * STEADY_MEMBERS
+    + COMMITTERS
+    + WATCHERS;
+
+/// Groups of the newer protocol have their timeouts from the node.
+fn set_group_config(node: &Node, group_id: &str, (name, value): (&str, &str)) {
+    let config = AlterableConfig::default().with_name(text(name)).with_value(Some(text(value)));
+    let resource = AlterConfigsResource::default()
+        .with_resource_type(GROUP_RESOURCE)
+        .with_resource_name(text(group_id))
+        .with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    let answer = node.connect().ask(1, &request);
+    assert_eq!(answer.responses[0].error_code, 0, "{answer:?}");
+}
 
 /// A load of so many operations, with so many kills in between; its history goes to `path`.
 pub fn run(operations: u64, kills: u64, seed: u64, path: &Path) {
     let mut node = Node::start_with(PROPERTIES);
     let topic_id = create_topic(&mut node.connect(), TOPIC, PARTITIONS as i32, CONFIGS);
+    let group_id = steady::group_id(1);
+    let timeout_ms = STEADY_SESSION_TIMEOUT_MS.to_string();
+    set_group_config(&node, &group_id, ("consumer.session.timeout.ms", &timeout_ms));
     let world = World {
         recorder: Recorder::new(BufWriter::new(File::create(path).unwrap())),
         address: node.address(),
@@ -188,6 +257,7 @@ pub fn run(operations: u64, kills: u64, seed: u64, path: &Path) {
         served: (0..CLIENTS).map(|_| AtomicBool::new(false)).collect(),
         is_up: Mutex::new(true),
         came_up: Condvar::new(),
+        steady: (0..STEADY_GROUPS * STEADY_MEMBERS).map(|_| AtomicI32::new(-1)).collect(),
     };
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
@@ -197,28 +267,8 @@ pub fn run(operations: u64, kills: u64, seed: u64, path: &Path) {
             })
             .collect();
         let _end = End(&world);
-        for round in 1..=kills + 1 {
-            let goal = operations * round / (kills + 1);
-            // A node that needs longer to load than it lives serves nobody, and is not to blame.
-            let deadline = Instant::now() + SERVED_LIMIT;
-            while world.recorder.operations() < goal
-                || !world.are_all_served() && Instant::now() < deadline
-            {
-                let has_failed = clients.iter().any(ScopedJoinHandle::is_finished);
-                assert!(!has_failed, "a client has ended\n{}", node.program().said());
-                world.pause();
-            }
-            let begun = world.recorder.begin(CLIENTS);
-            world.set_up(false);
-            node.kill();
-            if round == kills + 1 {
-                world.is_over.store(true, Ordering::Relaxed);
-            }
-            node.restart();
-            world.recorder.end(begun, Outcome::Ok, Action::Kill);
-            world.served.iter().for_each(|served| served.store(false, Ordering::Relaxed));
-            world.set_up(true);
-        }
+        let has_failed = || clients.iter().any(ScopedJoinHandle::is_finished);
+        kills::run(&world, &mut node, operations, kills, &has_failed);
     });
     finale::run(Link::new(&world, CLIENTS + 1));
     world.recorder.finish();

@@ -11,7 +11,7 @@ use protocol_tests::record_batch::RecordBatch;
 use protocol_tests::requests::{PRODUCE_VERSION, now_ms, produce_request};
 
 use super::link::{Link, error};
-use super::{PARTITIONS, TOPIC};
+use super::{PARTITIONS, SOURCES, TOPIC};
 
 /// How many batches an idempotent producer may have on its way, as Kafka's clients.
 const IN_FLIGHT_MAX: usize = 5;
@@ -52,7 +52,7 @@ pub fn produce(
 /// One who sends each batch once.
 pub fn plain(mut link: Link<'_>, _: u32) {
     while !link.world.is_over() {
-        let partition = link.random.below(PARTITIONS.into()) as u32;
+        let partition = link.random.below(SOURCES.into()) as u32;
         let (first, count) = new_values(&mut link);
         let records = Some(Bytes::from(batch(first, count).sealed()));
         let request = produce_request(TOPIC, partition as i32, records);
@@ -89,7 +89,7 @@ pub fn idempotent(mut link: Link<'_>, _: u32) {
         let has_room = window.len() < IN_FLIGHT_MAX && left > 0 && !link.world.is_over();
         if has_room && (window.is_empty() || !link.random.once_in(3)) {
             left -= 1;
-            let partition = link.random.below(PARTITIONS.into()) as u32;
+            let partition = link.random.below(SOURCES.into()) as u32;
             let (first, count) = new_values(&mut link);
             let sequence = &mut sequences[partition as usize];
             let batch = batch(first, count).from_producer(producer.0, producer.1, *sequence);
