@@ -1,4 +1,4 @@
-.PHONY: run test tests history clients judge judge-tests check deny deny-install kernel bench fuzz
+.PHONY: run test tests history clients judge judge-kills judge-tests check deny deny-install kernel bench fuzz
 CARGO ?= cargo
 run: ; $(CARGO) run --release --quiet
 test: ; $(CARGO) build --workspace && $(CARGO) test --workspace --features ottla/internals --quiet
@@ -12,6 +12,10 @@ clients: ; $(CARGO) build && OTTLA_BROKER=$(CURDIR)/target/debug/ottla \
 	$(CARGO) test --manifest-path protocol-tests/clients/Cargo.toml --quiet
 # Apache Kafka 4.1 to 4.4 (Java 17, Maven) and Debian's kcat judge ours.
 judge: ; $(CARGO) build && $(CARGO) test -p protocol-tests --features judge --test judge --quiet -- --test-threads=2
+# Apache's test drivers, for ten minutes each, while the node is killed every ten seconds. OTTLA_BROKER names another one.
+JUDGE_SECONDS ?= 600
+judge-kills: ; $(CARGO) build && JUDGE_SECONDS=$(JUDGE_SECONDS) \
+	$(CARGO) test -p protocol-tests --features judge-kills --test judge kills:: -- --test-threads=1 --nocapture
 # Our own tests on Apache 4.3.1, as `make judge` fetched it: they pass there, too. Minutes, with a JVM for nearly each test.
 judge-tests: judge ; OTTLA_BROKER=$(CURDIR)/target/judge/kafka-4.3.1.sh \
 	$(CARGO) test -p protocol-tests --test stages --test wire --test door --quiet -- --test-threads=2

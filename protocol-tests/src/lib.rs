@@ -6,6 +6,7 @@
 //! - `fields`: the primitive types of Kafka's protocol, written and read.
 //! - `requests`: those that most tests make.
 //! - `random`: choices that a seed repeats.
+//! - `sight`: what a reader sees in an answer to Fetch.
 //! - `record_batch`: batches made and checked byte by byte, good ones and bad ones.
 //! - `history` and `check`: what clients did and what became of it; and what a node must never let them see.
 //!
@@ -24,3 +25,4 @@ pub mod program;
 pub mod random;
 pub mod record_batch;
 pub mod requests;
+pub mod sight;

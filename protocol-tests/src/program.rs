@@ -1,5 +1,6 @@
 //! A program under test: its pipes are read, its life is bounded, it is stopped by signals.
 
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
@@ -81,10 +82,17 @@ impl Program {
 
     /// Starts it with pipes that nobody reads.
     pub fn start_unread(command: &mut Command) -> Self {
+        Self::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+    }
+
+    /// Starts it, and files take what it writes.
+    pub fn start_into(command: &mut Command, stdout: File, stderr: File) -> Self {
+        Self::spawn(command.stdout(stdout).stderr(stderr))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
         let child = command
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));

@@ -32,6 +32,23 @@ impl Apache {
         Self { version, directory }
     }
 
+    /// The same with Kafka Streams and its tests.
+    #[cfg(feature = "judge-kills")]
+    pub fn with_streams(version: &'static str) -> Self {
+        let directory = cache().join(format!("kafka-streams-{version}"));
+        if !directory.join("complete").exists() {
+            let streams = |classifier| Artefact {
+                classifier,
+                ..Artefact::of("org.apache.kafka", "kafka-streams", version)
+            };
+            let clients = Artefact::of("org.apache.kafka", "kafka-clients", version);
+            let tests = Artefact { classifier: "test", ..clients };
+            fetch_all(&[streams(""), streams("test"), tests, LOGGING[0], LOGGING[1]], &directory);
+            fs::write(directory.join("complete"), "").unwrap();
+        }
+        Self { version, directory }
+    }
+
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
         VERSIONS.into_iter().map(Self::of)
@@ -150,30 +167,60 @@ fn cache() -> PathBuf {
     cache
 }
 
-fn fetch(version: &str, directory: &Path) {
-    let tools = ("org.apache.kafka", "kafka-tools", version);
-    let interface = ("org.apache.kafka", "kafka-tools-api", "4.3.1");
-    let artefacts = [
-        ("org.apache.kafka", "kafka_2.13", version),
-        if version == BROKER_ALONE { interface } else { tools },
-        ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.1"),
-        ("org.apache.logging.log4j", "log4j-core", "2.25.1"),
-    ];
-    // What was not published is taken from the release before.
-    let exclusions = if version == BROKER_ALONE {
-        "<exclusions><exclusion><groupId>org.apache.kafka</groupId>\
-         <artifactId>kafka-tools-api</artifactId></exclusion></exclusions>"
-    } else {
-        ""
-    };
-    let dependency = |(group, artefact, version): (&str, &str, &str)| {
-        let exclusions = if artefact == "kafka_2.13" { exclusions } else { "" };
+/// What Maven fetches.
+#[derive(Clone, Copy)]
+struct Artefact<'a> {
+    group: &'a str,
+    name: &'a str,
+    version: &'a str,
+    classifier: &'a str,
+    /// The name of another one that it does not bring with it.
+    without: Option<&'a str>,
+}
+
+impl<'a> Artefact<'a> {
+    const fn of(group: &'a str, name: &'a str, version: &'a str) -> Self {
+        Self { group, name, version, classifier: "", without: None }
+    }
+
+    fn dependency(&self) -> String {
+        let Self { group, name, version, classifier, without } = self;
+        let exclusion = |name: &str| {
+            format!(
+                "<exclusions><exclusion><groupId>{group}</groupId>\
+                 <artifactId>{name}</artifactId></exclusion></exclusions>"
+            )
+        };
         format!(
-            "<dependency><groupId>{group}</groupId><artifactId>{artefact}</artifactId>\
-             <version>{version}</version>{exclusions}</dependency>"
+            "<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId>\
+             <version>{version}</version><classifier>{classifier}</classifier>{}</dependency>",
+            without.map_or_else(String::new, exclusion)
         )
-    };
-    let dependencies: String = artefacts.map(dependency).concat();
+    }
+}
+
+const LOGGING: [Artefact<'_>; 2] = [
+    Artefact::of("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.1"),
+    Artefact::of("org.apache.logging.log4j", "log4j-core", "2.25.1"),
+];
+
+fn fetch(version: &str, directory: &Path) {
+    let broker = Artefact::of("org.apache.kafka", "kafka_2.13", version);
+    let [binding, core] = LOGGING;
+    if version == BROKER_ALONE {
+        // What was not published is taken from the release before.
+        let interface = "kafka-tools-api";
+        let broker = Artefact { without: Some(interface), ..broker };
+        let interface = Artefact::of("org.apache.kafka", interface, "4.3.1");
+        fetch_all(&[broker, interface, binding, core], directory);
+    } else {
+        let tools = Artefact::of("org.apache.kafka", "kafka-tools", version);
+        fetch_all(&[broker, tools, binding, core], directory);
+    }
+}
+
+fn fetch_all(artefacts: &[Artefact<'_>], directory: &Path) {
+    let dependencies: String = artefacts.iter().map(Artefact::dependency).collect();
     let pom = format!(
         "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\
          <groupId>ottla</groupId><artifactId>judge</artifactId><version>1</version>\
@@ -187,7 +234,8 @@ fn fetch(version: &str, directory: &Path) {
         .arg(path)
         .arg(format!("-DoutputDirectory={}", directory.display()))
         .status();
-    assert!(status.is_ok_and(|status| status.success()), "Maven cannot fetch Kafka {version}");
+    let names: Vec<_> = artefacts.iter().map(|it| it.name).collect();
+    assert!(status.is_ok_and(|status| status.success()), "Maven cannot fetch {names:?}");
 }
 
 const LOG_CONFIGURATION: &str = "status=error

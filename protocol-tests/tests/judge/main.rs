@@ -15,6 +15,7 @@ mod groups;
 mod java_client;
 mod jvm;
 mod kcat;
+mod kills;
 mod offsets;
 mod take_over;
 mod tools;

@@ -1,52 +1,17 @@
-//! What a reader sees in an answer to Fetch, as Kafka's clients do: whole batches, no markers, and at
-//! read_committed nothing of the transactions that the answer names as aborted.
-
-use std::collections::BTreeSet;
+//! What a reader of the load sees, and what it tells of it.
 
 use kafka_protocol::messages::FetchRequest;
 use kafka_protocol::messages::fetch_request::FetchPartition;
 use kafka_protocol::messages::fetch_response::PartitionData;
-use protocol_tests::fields::Reader;
 use protocol_tests::history::{Action, Isolation, Outcome, Run, Value};
-use protocol_tests::record_batch::RecordBatch;
 use protocol_tests::requests::{FETCH_VERSION, fetch_request};
+use protocol_tests::sight::visible;
 
 use super::link::Link;
 
 const OFFSET_OUT_OF_RANGE: i16 = 1;
-const IS_TRANSACTIONAL: i16 = 0x10;
-const IS_CONTROL: i16 = 0x20;
-/// The type of a marker that aborts.
-const ABORT: i16 = 0;
 /// How long an answer may wait for something to tell.
 const WAIT_MS: i32 = 10;
-
-/// The batches at the front of `bytes` that are whole: the last one may be cut.
-fn whole_batches(bytes: &[u8]) -> Vec<RecordBatch> {
-    let mut reader = Reader(bytes);
-    let mut batches = Vec::new();
-    while let Some(length) = reader.0.get(8..12) {
-        let length = i32::from_be_bytes(length.try_into().unwrap());
-        if reader.0.len() < 12 + length as usize {
-            break;
-        }
-        batches.push(RecordBatch::take(&mut reader).unwrap());
-    }
-    batches
-}
-
-/// The type of a marker, which is in its key.
-fn marker_type(batch: &RecordBatch) -> i16 {
-    let mut reader = Reader(&batch.records);
-    reader.varint().unwrap();
-    reader.i8().unwrap();
-    reader.varint().unwrap();
-    reader.varint().unwrap();
-    let length = reader.varint().unwrap();
-    let mut key = Reader(reader.raw(length as usize).unwrap());
-    key.i16().unwrap();
-    key.i16().unwrap()
-}
 
 fn push(runs: &mut Vec<Run>, offset: i64, value: Value) {
     match runs.last_mut() {
@@ -59,40 +24,12 @@ fn push(runs: &mut Vec<Run>, offset: i64, value: Value) {
     }
 }
 
-/// What a reader from `from` on sees, and where it goes on.
+/// What a reader from `from` on sees, as runs, and where it goes on.
 fn look(data: &PartitionData, isolation: Isolation, from: i64) -> (Vec<Run>, i64) {
-    let mut aborted: Vec<(i64, i64)> = match (&data.aborted_transactions, isolation) {
-        (Some(aborted), Isolation::Committed) => {
-            aborted.iter().map(|it| (it.first_offset, it.producer_id.0)).collect()
-        }
-        _ => Vec::new(),
-    };
-    aborted.sort_unstable();
-    let mut aborted = aborted.into_iter().peekable();
-    let mut hidden = BTreeSet::new();
-    let (mut runs, mut next) = (Vec::new(), from);
-    for batch in whole_batches(data.records.as_deref().unwrap_or_default()) {
-        let last = batch.base_offset + i64::from(batch.last_offset_delta);
-        next = next.max(last + 1);
-        while let Some((_, producer_id)) = aborted.next_if(|(first, _)| *first <= last) {
-            hidden.insert(producer_id);
-        }
-        if batch.attributes & IS_CONTROL != 0 {
-            if marker_type(&batch) == ABORT {
-                hidden.remove(&batch.producer_id);
-            }
-            continue;
-        }
-        let is_transactional = batch.attributes & IS_TRANSACTIONAL != 0;
-        if is_transactional && hidden.contains(&batch.producer_id) {
-            continue;
-        }
-        for (offset, value) in (batch.base_offset..).zip(batch.values()) {
-            if offset >= from {
-                let value = value.first_chunk().copied().unwrap();
-                push(&mut runs, offset, Value::from_be_bytes(value));
-            }
-        }
+    let (seen, next) = visible(data, isolation == Isolation::Committed, from);
+    let mut runs = Vec::new();
+    for (offset, value) in seen {
+        push(&mut runs, offset, Value::from_be_bytes(value.first_chunk().copied().unwrap()));
     }
     (runs, next)
 }
