@@ -13,3 +13,4 @@ mod offsets;
 mod script;
 mod sessions;
 mod topics;
+mod transactions;

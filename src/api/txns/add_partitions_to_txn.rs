@@ -7,12 +7,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTransaction;
+use kafka_protocol::messages::add_partitions_to_txn_request::{
+    AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
+};
 use kafka_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
 };
 use kafka_protocol::messages::{
-    AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, TransactionalId,
+    AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, TopicName, TransactionalId,
 };
 
 use super::asking::{fenced_as, flat, gather};
@@ -20,6 +22,7 @@ use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::configs::resources::text;
 use crate::api::context::Ctx;
+use crate::api::data::INTERNAL_TOPICS;
 use crate::kernel::metadata::image::Image;
 use crate::kernel::txns::transaction::PartitionSet;
 use crate::kernel::txns::{
@@ -49,12 +52,13 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
     let (mut asked, mut calls) = (Vec::new(), Vec::new());
     for transaction in transactions {
         let partitions = partitions_of(&transaction);
-        let missing = missing(&image, &partitions);
-        calls.push(match missing {
+        let refused = refused(&image, call.version, &partitions);
+        calls.push(match refused {
             Some(_) => Called::Now(Ok(Err(ErrorCode::OperationNotAttempted))),
             None => ask(ctx, &call, &transaction, partitions.clone()),
         });
-        asked.push(Asked { id: transaction.transactional_id, partitions, missing });
+        let AddPartitionsToTxnTransaction { transactional_id: id, topics, .. } = transaction;
+        asked.push(Asked { id, topics, partitions, refused });
     }
     drop(image);
     gather(calls, move |told| {
@@ -67,9 +71,11 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
 /// What was asked of one transaction.
 struct Asked {
     id: TransactionalId,
+    /// As the client has them, perhaps twice.
+    topics: Vec<AddPartitionsToTxnTopic>,
     partitions: PartitionSet,
-    /// The answer for each partition, where some do not exist.
-    missing: Option<Vec<ErrorCode>>,
+    /// The answer for each partition, where some may not take part.
+    refused: Option<Vec<ErrorCode>>,
 }
 
 /// What versions of clients say, in the form of brokers'.
@@ -91,23 +97,22 @@ fn partitions_of(transaction: &AddPartitionsToTxnTransaction) -> PartitionSet {
     partitions
 }
 
-/// If any partition does not exist, none is tried.
-fn missing(image: &Image, partitions: &PartitionSet) -> Option<Vec<ErrorCode>> {
-    let exists = |topic: &str, index| {
-        let topic = image.topics.named(topic);
-        topic.is_some_and(|topic| topic.partitions.contains_key(&PartitionId(index)))
-    };
-    if partitions.iter().all(|(topic, index)| exists(topic, index)) {
-        return None;
-    }
+/// If any partition does not exist, none is tried. Clients add those of internal topics by what they do, not by name.
+fn refused(image: &Image, version: i16, partitions: &PartitionSet) -> Option<Vec<ErrorCode>> {
     let code = |(topic, index): (&Arc<str>, i32)| {
-        if exists(topic, index) {
+        if version < FIRST_OF_BROKERS && INTERNAL_TOPICS.contains(&topic.as_ref()) {
+            return ErrorCode::TopicAuthorizationFailed;
+        }
+        let topic = image.topics.named(topic);
+        if topic.is_some_and(|topic| topic.partitions.contains_key(&PartitionId(index))) {
             ErrorCode::OperationNotAttempted
         } else {
             ErrorCode::UnknownTopicOrPartition
         }
     };
-    Some(partitions.iter().map(code).collect())
+    let is_free = |partition| code(partition) == ErrorCode::OperationNotAttempted;
+    let are_free = partitions.iter().all(is_free);
+    (!are_free).then(|| partitions.iter().map(code).collect())
 }
 
 fn ask(
@@ -140,9 +145,11 @@ fn ask(
 }
 
 impl Asked {
+    /// What is said of all partitions alike is said of each topic and partition that was named, as often as it was;
+    /// otherwise each partition is told its own, once.
     fn result(self, version: i16, reply: TransactionReply) -> AddPartitionsToTxnResult {
-        let same = |code| vec![code; self.partitions.len()];
-        let codes = match (self.missing, reply) {
+        let result = AddPartitionsToTxnResult::default().with_transactional_id(self.id);
+        let codes = match (self.refused, reply) {
             (Some(codes), _) => codes,
             (None, Ok(Answered::Verified(takes_part))) => {
                 let code = |it: bool| {
@@ -150,24 +157,36 @@ impl Asked {
                 };
                 takes_part.into_iter().map(code).collect()
             }
-            (None, Ok(_)) => same(ErrorCode::None),
-            (None, Err(code)) => same(fenced_as(version, FIRST_WITH_PRODUCER_FENCED, code)),
+            (None, reply) => {
+                let code = reply.err().unwrap_or(ErrorCode::None);
+                let code = fenced_as(version, FIRST_WITH_PRODUCER_FENCED, code);
+                let told = self.topics.into_iter().map(|topic| {
+                    let all = topic.partitions.iter().map(|index| (*index, code));
+                    topic_result(topic.name, all)
+                });
+                return result.with_topic_results(told.collect());
+            }
         };
         let mut codes = codes.into_iter();
         let topic = |(name, indexes): (&Arc<str>, &BTreeSet<i32>)| {
-            let results = indexes.iter().zip(codes.by_ref()).map(|(index, code)| {
-                AddPartitionsToTxnPartitionResult::default()
-                    .with_partition_index(*index)
-                    .with_partition_error_code(code.code())
-            });
-            AddPartitionsToTxnTopicResult::default()
-                .with_name(text(name.as_ref()).into())
-                .with_results_by_partition(results.collect())
+            topic_result(text(name.as_ref()).into(), indexes.iter().copied().zip(codes.by_ref()))
         };
-        AddPartitionsToTxnResult::default()
-            .with_transactional_id(self.id)
-            .with_topic_results(self.partitions.topics().map(topic).collect())
+        result.with_topic_results(self.partitions.topics().map(topic).collect())
     }
+}
+
+fn topic_result(
+    name: TopicName,
+    codes: impl Iterator<Item = (i32, ErrorCode)>,
+) -> AddPartitionsToTxnTopicResult {
+    let partition = |(index, code): (i32, ErrorCode)| {
+        AddPartitionsToTxnPartitionResult::default()
+            .with_partition_index(index)
+            .with_partition_error_code(code.code())
+    };
+    AddPartitionsToTxnTopicResult::default()
+        .with_name(name)
+        .with_results_by_partition(codes.map(partition).collect())
 }
 
 fn answer(call: &Call, results: Vec<AddPartitionsToTxnResult>) -> Answer {
