@@ -6,8 +6,10 @@
 mod cluster;
 mod configs;
 mod consumer_groups;
+mod coordinators;
 mod data;
 mod groups;
+mod markers;
 mod mutations;
 mod offsets;
 mod script;

@@ -24,7 +24,8 @@ use protocol_tests::requests::{ask_until, text, topic_name};
 use super::script::Script;
 
 const READY_LIMIT: Duration = Duration::from_mins(1);
-const TIMESTAMP: i64 = 1_700_000_000_000;
+/// When the records are from: so old that it is no time of today.
+pub const TIMESTAMP: i64 = 1_700_000_000_000;
 /// A batch of a transaction.
 const TRANSACTIONAL: i16 = 1 << 4;
 const GROUP: i8 = 0;

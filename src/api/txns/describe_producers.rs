@@ -36,15 +36,24 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
 }
 
 fn describe(ctx: &Ctx, topic: &TopicRequest) -> TopicResponse {
-    let invalid = check_topic_name(&topic.name).err();
-    let partition = |index: &i32| match &invalid {
-        Some(why) => failed(*index, ErrorCode::InvalidTopicException)
-            .with_error_message(Some(text(why.as_str()))),
+    let refused = refusal(ctx, &topic.name);
+    let partition = |index: &i32| match &refused {
+        Some((code, why)) => failed(*index, *code).with_error_message(Some(text(why.as_str()))),
         None => of_partition(ctx, &topic.name, *index),
     };
     TopicResponse::default()
         .with_name(topic.name.clone())
         .with_partitions(topic.partition_indexes.iter().map(partition).collect())
+}
+
+/// What is said of each partition of a topic that does not exist, or cannot; of a partition alone there are no words.
+fn refusal(ctx: &Ctx, name: &str) -> Option<(ErrorCode, String)> {
+    if let Err(why) = check_topic_name(name) {
+        return Some((ErrorCode::InvalidTopicException, why));
+    }
+    let unknown = ErrorCode::UnknownTopicOrPartition;
+    let is_there = ctx.image.load().topics.named(name).is_some();
+    (!is_there).then(|| (unknown, unknown.message().to_owned()))
 }
 
 fn of_partition(ctx: &Ctx, name: &str, index: i32) -> PartitionResponse {
@@ -133,7 +142,9 @@ mod tests {
             (partition.error_code, partition.error_message.map(|it| it.to_string()))
         };
         let unknown = ErrorCode::UnknownTopicOrPartition.code();
-        assert_eq!(error("b", 0), (unknown, None));
+        let message = "This server does not host this topic-partition.".to_owned();
+        assert_eq!(error("b", 0), (unknown, Some(message)));
+        assert_eq!(error("a", 1), (unknown, None));
         let invalid = "Topic name is invalid: '..' is not allowed".to_owned();
         assert_eq!(error("..", 0), (ErrorCode::InvalidTopicException.code(), Some(invalid)));
     }

@@ -2,29 +2,25 @@
 //!
 //! KIP-664, KIP-994 (1: those that run for longer than a time), KIP-1152 (2: those whose id matches a pattern).
 //!
-//! Deviations from Apache Kafka: patterns are matched in time that is linear in the id, so what cannot be matched so (look
-//! around, references back) is no valid pattern.
+//! Deviations from Apache Kafka: a pattern has a limit of length, as the regular expressions of groups have.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::messages::list_transactions_response::TransactionState as Listed;
 use kafka_protocol::messages::{ListTransactionsRequest, ListTransactionsResponse};
-use regex::{Regex, RegexBuilder};
 
 use super::asking::{flat, gather};
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::configs::resources::text;
 use crate::api::context::Ctx;
+use crate::kernel::groups::consumer::topic_regex::TopicRegex;
 use crate::kernel::txns::{
     Answered, Listing, TransactionReply, TransactionRequest, TransactionState,
 };
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::ProducerId;
-
-/// The largest program that a pattern may become.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 /// Answers a request.
 pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
@@ -81,19 +77,16 @@ fn refused(call: &Call, code: ErrorCode) -> Answer {
 }
 
 /// The pattern, which an id has to match as a whole; none for all ids.
-fn pattern(request: &ListTransactionsRequest) -> Result<Option<Regex>, ErrorCode> {
+fn pattern(request: &ListTransactionsRequest) -> Result<Option<TopicRegex>, ErrorCode> {
     let pattern = request.transactional_id_pattern.as_ref().filter(|pattern| !pattern.is_empty());
-    let Some(pattern) = pattern else { return Ok(None) };
-    // As a group, so that no alternative escapes. By itself first: brackets must not pair with ours.
-    let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
-    let whole = build(pattern).and_then(|_| build(&format!("^(?:{pattern})$")));
-    whole.map(Some).map_err(|_| ErrorCode::InvalidRegularExpression)
+    let compiled = pattern.map(|pattern| TopicRegex::of_ids(pattern)).transpose();
+    compiled.map_err(|_| ErrorCode::InvalidRegularExpression)
 }
 
-fn take(reply: TransactionReply, pattern: Option<&Regex>, into: &mut Vec<Listed>) {
+fn take(reply: TransactionReply, pattern: Option<&TopicRegex>, into: &mut Vec<Listed>) {
     let Ok(Answered::Listed(listed)) = reply else { return };
     for found in listed {
-        if pattern.is_none_or(|pattern| pattern.is_match(&found.transactional_id)) {
+        if pattern.is_none_or(|pattern| pattern.matches(&found.transactional_id)) {
             into.push(
                 Listed::default()
                     .with_transactional_id(text(found.transactional_id.as_ref()).into())

@@ -16,6 +16,8 @@ use crate::types::time::Timestamp;
 pub const REGEX_MAX_BYTES: usize = 8 * 1024;
 /// The most memory that a compiled expression may take: matching costs as many steps for each byte, at worst.
 pub const REGEX_COMPILED_MAX_BYTES: usize = 256 * 1024;
+/// The same of one that knows Unicode, whose classes are larger.
+pub const UNICODE_COMPILED_MAX_BYTES: usize = 1024 * 1024;
 /// The highest count in a repetition, as RE2 has it.
 const REPEAT_MAX: u32 = 1000;
 
@@ -46,6 +48,15 @@ pub struct TopicRegex(Regex);
 impl TopicRegex {
     /// Compiles an expression.
     pub fn new(regex: &str) -> Result<Self, InvalidRegex> {
+        Self::compile(regex, false, REGEX_COMPILED_MAX_BYTES)
+    }
+
+    /// Compiles an expression for names that may be more than ASCII: transactional ids. What it becomes may be larger.
+    pub fn of_ids(regex: &str) -> Result<Self, InvalidRegex> {
+        Self::compile(regex, true, UNICODE_COMPILED_MAX_BYTES)
+    }
+
+    fn compile(regex: &str, unicode: bool, max_bytes: usize) -> Result<Self, InvalidRegex> {
         let invalid = |description: String| {
             let shown = regex.get(..regex.floor_char_boundary(200)).unwrap_or_default();
             InvalidRegex { regex: shown.to_owned(), description }
@@ -55,16 +66,16 @@ impl TopicRegex {
         }
         let rewritten = rewrite(regex).map_err(invalid)?;
         RegexBuilder::new(&format!(r"\A(?:{rewritten})\z"))
-            .unicode(false)
-            .size_limit(REGEX_COMPILED_MAX_BYTES)
+            .unicode(unicode)
+            .size_limit(max_bytes)
             .build()
             .map(Self)
             .map_err(|error| invalid(description_of(&error)))
     }
 
     /// Whether it matches a whole name.
-    pub fn matches(&self, topic: &str) -> bool {
-        self.0.is_match(topic.as_bytes())
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.is_match(name.as_bytes())
     }
 }
 
