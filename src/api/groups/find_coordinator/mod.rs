@@ -1,9 +1,12 @@
 //! FindCoordinator (10), versions 0–6: which broker has a group, or a transactional id.
 //!
 //! 1: KIP-98, transactions, a message; 3: KIP-482; 4: KIP-699, many keys in one request; 5: KIP-890, only a new version;
-//! 6: KIP-932, share groups, which are refused while there are none. The internal topic is made when it is first needed;
-//! until it is there the answer is COORDINATOR_NOT_AVAILABLE, upon which clients ask again. Deviations from Apache Kafka:
-//! none.
+//! 6: KIP-932, share groups. The internal topic is made when it is first needed; until it is there the answer is
+//! COORDINATOR_NOT_AVAILABLE, upon which clients ask again.
+//!
+//! Deviations from Apache Kafka: the key of a share group's partition is refused as a malformed one is, because none of the
+//! APIs of share groups is there that its coordinator would be asked with. Kafka makes `__share_group_state` for it and
+//! names the leader, whether share.version is on or off.
 
 use std::sync::Arc;
 
