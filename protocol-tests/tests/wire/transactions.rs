@@ -126,7 +126,9 @@ fn sort_added(answer: &mut AddPartitionsToTxnResponse) {
     sort(&mut answer.results_by_topic_v3_and_below);
     let transactions = &mut answer.results_by_transaction;
     transactions.sort_by(|one, other| one.transactional_id.cmp(&other.transactional_id));
-    transactions.iter_mut().for_each(|transaction| sort(&mut transaction.topic_results));
+    for transaction in transactions {
+        sort(&mut transaction.topic_results);
+    }
 }
 
 /// Makes these partitions part of the transaction, in the conversation.

@@ -98,9 +98,8 @@ pub fn resolve<'a>(
 
 /// The engine's complaint in RE2/J's words.
 fn description_of(error: &regex::Error) -> String {
-    const WORDS: [(&str, &str); 11] = [
+    const WORDS: [(&str, &str); 10] = [
         ("unclosed group", "missing closing )"),
-        ("unopened group", "regexp/syntax: internal error"),
         ("unclosed capture group name", "invalid named capture"),
         ("invalid capture group", "invalid named capture"),
         ("empty capture group name", "invalid named capture"),
@@ -122,11 +121,13 @@ fn description_of(error: &regex::Error) -> String {
 
 /// Rewrites RE2's syntax into the engine's.
 fn rewrite(regex: &str) -> Result<String, String> {
-    let mut rewriter = Rewriter { rest: regex, out: String::with_capacity(regex.len() + 16) };
+    let mut rewriter =
+        Rewriter { rest: regex, open: 0, out: String::with_capacity(regex.len() + 16) };
     rewriter.run()?;
     Ok(rewriter.out)
 }
 
+const UNOPENED: &str = "regexp/syntax: internal error";
 const INVALID_RANGE: &str = "invalid character class range";
 const INVALID_ESCAPE: &str = "invalid escape sequence";
 const UNSUPPORTED: &str = "invalid or unsupported Perl syntax";
@@ -154,6 +155,8 @@ const UNICODE_CLASSES: [(&str, &str); 11] = [
 
 struct Rewriter<'a> {
     rest: &'a str,
+    /// How many groups are open: none may be closed that is not, or it would be the one around the expression.
+    open: usize,
     out: String,
 }
 
@@ -168,6 +171,10 @@ impl Rewriter<'_> {
                 '}' => self.quote(),
                 '*' | '+' | '?' | '{' => self.repeat()?,
                 '(' => self.group()?,
+                ')' => {
+                    self.open = self.open.checked_sub(1).ok_or(UNOPENED)?;
+                    self.copy(1);
+                }
                 other => self.copy(other.len_utf8()),
             }
         }
@@ -243,6 +250,7 @@ impl Rewriter<'_> {
 
     /// The `?` behind an opening parenthesis is none that repeats; the flags are those of RE2.
     fn group(&mut self) -> Result<(), String> {
+        self.open += 1;
         self.copy(1);
         let Some(inside) = self.rest.strip_prefix('?') else { return Ok(()) };
         if inside.starts_with("P<") || inside.starts_with('<') {
