@@ -125,6 +125,10 @@ impl DiskFile for MemoryFile {
         Ok(())
     }
 
+    fn set_modified(&self, _modified: Timestamp) -> io::Result<()> {
+        Ok(())
+    }
+
     fn sync(&self) -> io::Result<()> {
         Ok(())
     }

@@ -16,6 +16,7 @@ pub mod guard;
 pub mod messages;
 pub mod produce;
 pub mod record_iter;
+pub mod record_view;
 pub mod records;
 pub mod reply;
 pub mod varint;

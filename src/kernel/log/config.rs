@@ -1,7 +1,7 @@
 //! What a log is told about how to keep its records: the part of a topic's configuration that concerns files.
 
 /// See the module. Shared by the partitions of a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogConfig {
     /// `segment.bytes`
     pub segment_bytes: u32,
@@ -19,6 +19,16 @@ pub struct LogConfig {
     pub retention_bytes: Option<u64>,
     /// Whether `cleanup.policy` has delete: the two limits above hold.
     pub delete: bool,
+    /// Whether `cleanup.policy` has compact: the next four hold.
+    pub compact: bool,
+    /// `delete.retention.ms`
+    pub delete_retention_ms: i64,
+    /// `min.cleanable.dirty.ratio`
+    pub min_cleanable_dirty_ratio: f64,
+    /// `min.compaction.lag.ms`
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`
+    pub max_compaction_lag_ms: i64,
     /// `file.delete.delay.ms`
     pub file_delete_delay_ms: u64,
     /// `flush.messages`
@@ -39,6 +49,11 @@ impl Default for LogConfig {
             retention_ms: Some(7 * 24 * 3_600_000),
             retention_bytes: None,
             delete: true,
+            compact: false,
+            delete_retention_ms: 24 * 3_600_000,
+            min_cleanable_dirty_ratio: 0.5,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
             file_delete_delay_ms: 60_000,
             flush_messages: i64::MAX,
             producer_id_expiration_ms: 24 * 3_600_000,

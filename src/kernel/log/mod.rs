@@ -13,6 +13,7 @@
 
 pub mod append;
 pub mod clean_shutdown;
+pub mod cleaner;
 pub mod config;
 pub mod disk;
 pub mod entries;
@@ -38,6 +39,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::cleaner::plan::Claim;
 use self::config::LogConfig;
 use self::disk::{Disk, Durability};
 use self::file_names::FileKind;
@@ -151,6 +153,10 @@ pub struct Log<D: Disk> {
     /// The directory was made and may be lost with the machine.
     is_new: bool,
     failed: bool,
+    /// Everything below was compacted; none if nothing ever was.
+    cleaned_to: Option<Offset>,
+    /// It is being compacted.
+    cleaning: Option<Claim>,
 }
 
 impl<D: Disk> Log<D> {
@@ -198,6 +204,8 @@ impl<D: Disk> Log<D> {
             bound: None,
             is_new: false,
             failed: false,
+            cleaned_to: None,
+            cleaning: None,
         }
     }
 
@@ -239,6 +247,9 @@ impl<D: Disk> Log<D> {
 
     /// Takes another configuration, for what happens from now on.
     pub fn set_config(&mut self, config: Arc<LogConfig>) {
+        if !config.compact {
+            self.cleaning = None;
+        }
         self.config = config;
     }
 

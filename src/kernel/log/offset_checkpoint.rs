@@ -16,6 +16,8 @@ pub const RECOVERY_POINT_CHECKPOINT: &str = "recovery-point-offset-checkpoint";
 pub const LOG_START_CHECKPOINT: &str = "log-start-offset-checkpoint";
 /// The high watermarks.
 pub const REPLICATION_CHECKPOINT: &str = "replication-offset-checkpoint";
+/// Up to where each log was compacted.
+pub const CLEANER_CHECKPOINT: &str = "cleaner-offset-checkpoint";
 /// No honest file is longer (a million partitions with names of 200 characters); a longer one is not read.
 pub const OFFSET_CHECKPOINT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 

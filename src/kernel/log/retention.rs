@@ -22,6 +22,8 @@ impl<D: Disk> Log<D> {
         if offset <= self.log_start_offset {
             return Ok(());
         }
+        // What is being compacted may be what goes.
+        self.cleaning = None;
         self.log_start_offset = offset;
         self.producers.on_log_start(offset);
         if self.epochs.truncate_from_start(offset) {
@@ -129,7 +131,7 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
-    fn doom_file(&mut self, kind: FileKind, offset: Offset, now: Now) -> io::Result<()> {
+    pub(super) fn doom_file(&mut self, kind: FileKind, offset: Offset, now: Now) -> io::Result<()> {
         let delay = Duration::from_millis(self.config.file_delete_delay_ms);
         let name = SegmentFile { offset, kind, fate: FileFate::Deleted }.name();
         let (from, to) = (self.path(kind, offset), self.directory.join(name));

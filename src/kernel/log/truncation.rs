@@ -35,6 +35,7 @@ impl<D: Disk> Log<D> {
             self.doom_segment(segment, now)?;
         }
         self.bound = None;
+        self.void_cleaning(offset);
         let Some(last) = self.segments.last_mut() else {
             return Err(LogError::Offline);
         };
@@ -63,6 +64,7 @@ impl<D: Disk> Log<D> {
         now: Now,
     ) -> Result<(), LogError> {
         self.check_online()?;
+        self.void_cleaning(offset);
         let gone = std::mem::take(&mut self.segments);
         for segment in &gone {
             let doomed = self.doom_segment(segment, now);

@@ -29,6 +29,7 @@ use crate::shell::clock::Clock;
 use crate::shell::disk::directory_lock::DirectoryLock;
 use crate::shell::disk::files::Files;
 use crate::shell::drivers::background::Background;
+use crate::shell::drivers::cleaner::Cleaner;
 use crate::shell::drivers::controller::Running;
 use crate::shell::drivers::controller::decider::Decider;
 use crate::shell::drivers::controller::quorum::{self, LocalVoter};
@@ -110,8 +111,7 @@ impl Node {
             tracing::error!(%fatal, "the controller ended");
             ended.notify_one();
         })?;
-        let unusable = move || failed.notify_one();
-        let background = Background::start(Arc::clone(&partitions), clock, unusable)?;
+        let background = start_background(&partitions, &published, clock, failed)?;
         let ctx = Arc::new(Ctx {
             node: NodeInfo {
                 node_id: config.node_id,
@@ -150,6 +150,17 @@ impl Node {
         self.ctx.partitions.close(epoch);
         Ok(left?)
     }
+}
+
+/// What is done from time to time, and what compacts.
+fn start_background(
+    partitions: &Arc<Partitions>,
+    published: &Published,
+    clock: Clock,
+    failed: Arc<Notify>,
+) -> std::io::Result<Background> {
+    let cleaner = Cleaner::new(Arc::clone(partitions), Arc::clone(&published.config), clock);
+    Background::start(Arc::clone(partitions), cleaner, clock, move || failed.notify_one())
 }
 
 /// What the controller is told of this node.

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::io::pwritev;
 
@@ -208,6 +208,11 @@ impl DiskFile for RealFile {
         self.file.set_len(size_bytes)
     }
 
+    fn set_modified(&self, modified: Timestamp) -> io::Result<()> {
+        let since = Duration::from_millis(modified.0.max(0).cast_unsigned());
+        self.file.set_modified(UNIX_EPOCH + since)
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
@@ -245,9 +250,11 @@ mod tests {
         assert_eq!(read[..4], [196, 197, 198, 199]);
         file.sync().unwrap();
         file.set_size(3).unwrap();
+        file.set_modified(Timestamp(12_345)).unwrap();
         assert!(file.read_exact_at(&mut read, 0).is_err());
         let names: Vec<_> = Files.list(directory.path()).unwrap();
         assert_eq!((names.len(), names[0].size_bytes), (1, 3));
+        assert_eq!(names[0].modified, Timestamp(12_345));
     }
 
     #[test]

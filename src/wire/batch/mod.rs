@@ -185,6 +185,20 @@ impl BatchHeader {
         self.attributes & DELETE_HORIZON_BIT != 0
     }
 
+    /// From this time on compaction may drop what the batch has of tombstones, or the marker that it is (KIP-534).
+    #[must_use]
+    pub const fn with_delete_horizon(self, horizon: Timestamp) -> Self {
+        let attributes = self.attributes | DELETE_HORIZON_BIT;
+        Self { attributes, base_timestamp: horizon, ..self }
+    }
+
+    /// The same batch without its records: what it says of its producer and its offsets stays.
+    #[must_use]
+    pub const fn without_records(self) -> Self {
+        let attributes = self.attributes & !(CODEC_BITS | DELETE_HORIZON_BIT);
+        Self { attributes, base_timestamp: Timestamp::NONE, record_count: 0, ..self }
+    }
+
     /// Written by an idempotent producer.
     pub const fn has_producer_id(&self) -> bool {
         self.producer_id.0 > ProducerId::NONE.0

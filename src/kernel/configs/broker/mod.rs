@@ -100,6 +100,13 @@ broker_config! {
         int("max.incremental.fetch.session.cache.slots"),
     max_request_partition_size_limit: i32 = int("max.request.partition.size.limit"),
     request_timeout_ms: i32 = int("request.timeout.ms"),
+    log_cleaner_enable: bool = boolean("log.cleaner.enable"),
+    log_cleaner_threads: i32 = int("log.cleaner.threads"),
+    log_cleaner_backoff_ms: i64 = long("log.cleaner.backoff.ms"),
+    log_cleaner_dedupe_buffer_size: i64 = long("log.cleaner.dedupe.buffer.size"),
+    log_cleaner_io_buffer_load_factor: f64 = double("log.cleaner.io.buffer.load.factor"),
+    log_cleaner_io_buffer_size: i32 = int("log.cleaner.io.buffer.size"),
+    log_cleaner_io_max_bytes_per_second: f64 = double("log.cleaner.io.max.bytes.per.second"),
     log_retention_check_interval_ms: i64 = long("log.retention.check.interval.ms"),
     log_initial_task_delay_ms: i64 = long("log.initial.task.delay.ms"),
     log_flush_scheduler_interval_ms: i64 = long("log.flush.scheduler.interval.ms"),
@@ -442,6 +449,13 @@ impl Reader<'_> {
         match self.named(key) {
             Value::Text(text) => Some(text),
             _ => None,
+        }
+    }
+
+    fn double(&mut self, key: &str) -> f64 {
+        match self.named(key) {
+            Value::Double(number) => number,
+            _ => 0.0,
         }
     }
 

@@ -102,6 +102,9 @@ pub trait DiskFile: RangeSource + Sized + 'static {
     /// Cuts it, or fills it up with zeros.
     fn set_size(&self, size_bytes: u64) -> io::Result<()>;
 
+    /// Says when its content last changed, as [`Disk::list`] shows it from now on.
+    fn set_modified(&self, modified: Timestamp) -> io::Result<()>;
+
     /// Makes its content durable. A failure is final: what the system could not write it may have forgotten.
     fn sync(&self) -> io::Result<()>;
 }

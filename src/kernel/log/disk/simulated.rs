@@ -401,6 +401,10 @@ impl DiskFile for SimulatedFile {
         self.disk.change(Operation::SetSize(self.inode, size_bytes))
     }
 
+    fn set_modified(&self, _modified: Timestamp) -> io::Result<()> {
+        Ok(())
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.disk.change(Operation::Sync(self.inode))
     }

@@ -98,14 +98,22 @@ fn finish_swaps<D: Disk>(
 ) -> Result<(), LogError> {
     let is_swap = |file: &SegmentFile| file.fate == FileFate::Swap;
     let mut range = (Offset(i64::MAX), Offset(i64::MIN));
+    let mut bases = Vec::new();
     for (file, entry) in files.iter().filter(|(file, _)| is_swap(file)) {
         if file.kind == FileKind::Log {
             let next = next_offset(disk, &directory.join(&entry.name), file.offset)?;
-            range = (range.0.min(file.offset), range.1.max(next));
+            // One whose records have all gone takes its own name's place all the same.
+            range = (range.0.min(file.offset), range.1.max(next).max(file.offset.next()));
+            bases.push(file.offset);
         }
     }
-    let stays =
-        |file: &SegmentFile| is_swap(file) || file.offset < range.0 || file.offset >= range.1;
+    // What is known of producers at the beginning of a segment is as true of the new one.
+    let is_kept = |file: &SegmentFile| {
+        file.kind == FileKind::ProducerSnapshot && bases.contains(&file.offset)
+    };
+    let stays = |file: &SegmentFile| {
+        is_swap(file) || file.offset < range.0 || file.offset >= range.1 || is_kept(file)
+    };
     remove_unless(disk, directory, files, stays)?;
     for (file, entry) in files.iter_mut().filter(|(file, _)| is_swap(file)) {
         file.fate = FileFate::Live;

@@ -66,6 +66,7 @@ impl Partitions {
         for directory in self.directories.iter().filter(|directory| !directory.is_offline()) {
             self.checkpoint_recovery_points_of(directory);
             self.checkpoint_log_starts_of(directory);
+            self.checkpoint_cleaned_of(directory);
         }
     }
 
@@ -137,8 +138,9 @@ impl Partitions {
         };
         directory.count_up();
         let left = found.and_then(|index| control.left.get(index));
+        let cleaned_to = left.and_then(|left| left.cleaned_to(&identity.topic, identity.id));
         let left = left.map(|left| left.of(&identity.topic, identity.id));
-        Coming { directory, identity, registration, settings, left }
+        Coming { directory, identity, registration, settings, left, cleaned_to }
     }
 
     /// Partitions are here now: their logs are opened if the disk has them, and made otherwise.

@@ -35,6 +35,8 @@ pub struct Coming<'a> {
     pub settings: Settings,
     /// How the log that the last run left is to be opened, and its high watermark; none if there is no log yet.
     pub left: Option<(LogStart, Offset)>,
+    /// Up to where the last run compacted it.
+    pub cleaned_to: Option<Offset>,
 }
 
 impl Coming<'_> {
@@ -79,7 +81,8 @@ impl Coming<'_> {
         let (path, config) = (self.path(), Arc::clone(&self.settings.log));
         let Identity { topic, topic_id, id } = &self.identity;
         match Log::open(Files, &path, *topic_id, config, start, now) {
-            Ok((log, recovery)) => {
+            Ok((mut log, recovery)) => {
+                log.set_cleaned_to(self.cleaned_to);
                 if recovery.segments_read > 0 {
                     tracing::info!(%topic, partition = %id, ?recovery, "recovered the log");
                 }

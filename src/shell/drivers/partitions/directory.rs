@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::kernel::log::clean_shutdown::{self, CLEAN_SHUTDOWN, CLEAN_SHUTDOWN_BYTES_MAX};
 use crate::kernel::log::disk::{Disk as _, Durability};
 use crate::kernel::log::offset_checkpoint::{
-    self, LOG_START_CHECKPOINT, OFFSET_CHECKPOINT_BYTES_MAX, RECOVERY_POINT_CHECKPOINT,
-    REPLICATION_CHECKPOINT,
+    self, CLEANER_CHECKPOINT, LOG_START_CHECKPOINT, OFFSET_CHECKPOINT_BYTES_MAX,
+    RECOVERY_POINT_CHECKPOINT, REPLICATION_CHECKPOINT,
 };
 use crate::kernel::log::recovery::LogStart;
 use crate::shell::disk::files::Files;
@@ -32,6 +32,8 @@ pub struct LogDirectory {
     checkpoints: Mutex<()>,
     /// Partitions that lie in it; new ones go where there are fewest.
     partitions: AtomicUsize,
+    /// There is a checkpoint of the cleaner.
+    has_cleaned: AtomicBool,
 }
 
 /// What the last run left about the logs of a directory.
@@ -42,6 +44,7 @@ pub struct Left {
     recovery_points: Offsets,
     log_starts: Offsets,
     high_watermarks: Offsets,
+    cleaned_to: Offsets,
 }
 
 type Offsets = SeededMap<(TopicName, PartitionId), Offset>;
@@ -53,7 +56,8 @@ impl LogDirectory {
     /// The directory at `path`; nothing is read yet.
     pub const fn new(path: PathBuf, id: DirectoryId) -> Self {
         let (offline, partitions) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { path, id, offline, checkpoints: Mutex::new(()), partitions }
+        let (checkpoints, has_cleaned) = (Mutex::new(()), AtomicBool::new(false));
+        Self { path, id, offline, checkpoints, partitions, has_cleaned }
     }
 
     /// Where it is.
@@ -104,6 +108,16 @@ impl LogDirectory {
         self.partitions.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Whether there is a checkpoint of the cleaner, which may speak of partitions that are gone.
+    pub fn has_cleaned(&self) -> bool {
+        self.has_cleaned.load(Ordering::Relaxed)
+    }
+
+    /// There is one now.
+    pub fn note_cleaned(&self) {
+        self.has_cleaned.store(true, Ordering::Relaxed);
+    }
+
     /// Reads what the last run left, and takes the clean mark away: from now on a crash is a crash.
     pub fn read_left(&self) -> io::Result<Left> {
         let path = self.path.join(CLEAN_SHUTDOWN);
@@ -113,7 +127,12 @@ impl LogDirectory {
             Files.remove(&path)?;
             Files.sync_directory(&self.path)?;
         }
+        let cleaned_to = self.read(CLEANER_CHECKPOINT)?;
+        if !cleaned_to.is_empty() {
+            self.note_cleaned();
+        }
         Ok(Left {
+            cleaned_to,
             clean,
             recovery_points: self.read(RECOVERY_POINT_CHECKPOINT)?,
             log_starts: self.read(LOG_START_CHECKPOINT)?,
@@ -183,6 +202,11 @@ impl Left {
             clean: self.clean.is_some(),
         };
         (start, of(&self.high_watermarks))
+    }
+
+    /// Up to where a partition was compacted; none if it never was.
+    pub fn cleaned_to(&self, topic: &TopicName, partition: PartitionId) -> Option<Offset> {
+        self.cleaned_to.get(&(topic.clone(), partition)).copied()
     }
 }
 

@@ -9,6 +9,7 @@
 //! - The clean mark is the last thing that a stop writes, only if the start was complete and nothing failed.
 
 mod apply;
+mod cleaning;
 mod coming;
 mod directory;
 mod log_dirs;
@@ -239,6 +240,9 @@ fn previous_epoch(left: &[Left]) -> BrokerEpoch {
     let first = epochs.next().unwrap_or(BrokerEpoch::UNKNOWN);
     if epochs.all(|epoch| epoch == first) { first } else { BrokerEpoch::UNKNOWN }
 }
+
+#[cfg(test)]
+pub use tests::cleaning::dirty_partitions;
 
 #[cfg(test)]
 mod tests;

@@ -224,7 +224,10 @@ impl Partitions {
     }
 
     /// The partitions of a directory, in the order of their names.
-    fn lines_of(&self, directory: &Arc<LogDirectory>) -> Vec<(Arc<Partition>, Checkpointed)> {
+    pub(super) fn lines_of(
+        &self,
+        directory: &Arc<LogDirectory>,
+    ) -> Vec<(Arc<Partition>, Checkpointed)> {
         let all = self.all().into_iter();
         let mut lines: Vec<_> = all
             .filter(|partition| Arc::ptr_eq(partition.directory(), directory))

@@ -108,15 +108,26 @@ fn resolve(
 
 /// What of a topic's configuration concerns files.
 fn log_config(topic: &TopicConfig, broker: &BrokerConfig) -> LogConfig {
+    // A record that has to be compacted in time has to be in a closed segment by then (KIP-354).
+    let segment_ms = if topic.compact && topic.max_compaction_lag_ms > 0 {
+        topic.segment_ms.min(topic.max_compaction_lag_ms)
+    } else {
+        topic.segment_ms
+    };
     LogConfig {
         segment_bytes: topic.effective_segment_bytes().max(0).cast_unsigned(),
-        segment_ms: topic.segment_ms,
+        segment_ms,
         segment_jitter_ms: topic.segment_jitter_ms,
         segment_index_bytes: topic.segment_index_bytes.max(0).cast_unsigned(),
         index_interval_bytes: topic.index_interval_bytes.max(0).cast_unsigned(),
         retention_ms: Some(topic.retention_ms).filter(|ms| *ms >= 0),
         retention_bytes: u64::try_from(topic.retention_bytes).ok(),
         delete: topic.delete,
+        compact: topic.compact,
+        delete_retention_ms: topic.delete_retention_ms,
+        min_cleanable_dirty_ratio: topic.min_cleanable_dirty_ratio,
+        min_compaction_lag_ms: topic.min_compaction_lag_ms,
+        max_compaction_lag_ms: topic.max_compaction_lag_ms,
         file_delete_delay_ms: u64::try_from(topic.file_delete_delay_ms).unwrap_or_default(),
         flush_messages: topic.flush_messages,
         producer_id_expiration_ms: i64::from(broker.producer_id_expiration_ms),

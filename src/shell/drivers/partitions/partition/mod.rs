@@ -9,6 +9,7 @@
 //!   partitions is answered `KAFKA_STORAGE_ERROR`.
 
 mod appends;
+mod cleaning;
 mod lookups;
 mod reads;
 mod upkeep;
@@ -50,6 +51,8 @@ pub struct Partition {
     used: AtomicBool,
     /// Whether a checkpoint of the directory speaks of it.
     checkpointed: AtomicBool,
+    /// It cannot be compacted: what is in it is damaged.
+    set_aside: AtomicBool,
     /// Held while a flush runs, so that the next one covers all who came meanwhile.
     flushing: Mutex<()>,
     state: Mutex<State>,
@@ -133,6 +136,7 @@ impl Partition {
             waiters: Mutex::default(),
             used: AtomicBool::new(false),
             checkpointed: AtomicBool::new(false),
+            set_aside: AtomicBool::new(false),
             flushing: Mutex::default(),
             state: Mutex::new(State { store, leadership, flushed_at: now }),
         };

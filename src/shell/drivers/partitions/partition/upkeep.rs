@@ -26,6 +26,8 @@ pub struct Checkpointed {
     pub log_start_offset: Option<Offset>,
     /// Up to where consumers read.
     pub high_watermark: Offset,
+    /// Everything below was compacted; none if nothing ever was.
+    pub cleaned_to: Option<Offset>,
 }
 
 /// What there is of a partition on the disk.
@@ -48,6 +50,7 @@ impl Partition {
             recovery_point: log.recovery_point(),
             log_start_offset: Some(start).filter(|start| *start > log.first_segment_offset()),
             high_watermark,
+            cleaned_to: log.cleaned_to(),
         })
     }
 

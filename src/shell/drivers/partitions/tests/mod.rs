@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at the files from outside")]
 
 mod changes;
+pub mod cleaning;
 mod offsets;
 mod restarts;
 mod upkeep;
@@ -41,6 +42,10 @@ struct Node {
 }
 
 fn broker_config() -> BrokerConfig {
+    broker_config_with(&[])
+}
+
+fn broker_config_with(more: &[(&str, &str)]) -> BrokerConfig {
     let texts = [
         ("node.id", "1"),
         ("process.roles", "broker,controller"),
@@ -48,8 +53,9 @@ fn broker_config() -> BrokerConfig {
         ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
         ("controller.quorum.bootstrap.servers", "localhost:9093"),
     ];
-    let texts = texts.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    BrokerConfig::new(&Texts::from(texts)).unwrap()
+    let texts = texts.iter().chain(more);
+    let texts: Texts = texts.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    BrokerConfig::new(&texts).unwrap()
 }
 
 fn topic_id(number: u128) -> TopicId {
