@@ -1,4 +1,4 @@
-.PHONY: run test tests history clients judge judge-kills judge-tests check deny deny-install kernel bench fuzz
+.PHONY: run test tests history load clients judge judge-kills judge-tests check deny deny-install kernel bench fuzz
 CARGO ?= cargo
 run: ; $(CARGO) run --release --quiet
 test: ; $(CARGO) build --workspace && $(CARGO) test --workspace --features ottla/internals --quiet
@@ -7,6 +7,13 @@ tests: test
 OPERATIONS ?= 10000000
 history: ; $(CARGO) build --profile quick && OPERATIONS=$(OPERATIONS) \
 	$(CARGO) test --profile quick -p protocol-tests --test history clients_of -- --nocapture
+# What groups and transactions cost, beside other brokers: programs that take the path of a server.properties. The table
+# comes last. protocol-tests/README.md has the scenarios.
+LOAD ?= live groups rebalance transactions load-time
+LOAD_BESIDE ?=
+LOAD_ARGS ?=
+load: ; $(CARGO) build --release && $(CARGO) build --profile quick -p protocol-tests --bin load && target/quick/load \
+	--broker $(CURDIR)/target/release/ottla $(addprefix --broker ,$(LOAD_BESIDE)) $(LOAD_ARGS) $(LOAD)
 # librdkafka from its source and rskafka: minutes to build on a small machine.
 clients: ; $(CARGO) build && OTTLA_BROKER=$(CURDIR)/target/debug/ottla \
 	$(CARGO) test --manifest-path protocol-tests/clients/Cargo.toml --quiet

@@ -9,6 +9,7 @@
 //! - `sight`: what a reader sees in an answer to Fetch.
 //! - `record_batch`: batches made and checked byte by byte, good ones and bad ones.
 //! - `history` and `check`: what clients did and what became of it; and what a node must never let them see.
+//! - `load`: load on groups and transactions, and what it costs.
 //!
 //! Nothing here comes from the broker: what it sends is judged by code of its own. The broker is the binary
 //! of this workspace, or the program that the variable `OTTLA_BROKER` names: it is given the path of a
@@ -20,6 +21,7 @@ pub mod check;
 pub mod connection;
 pub mod fields;
 pub mod history;
+pub mod load;
 pub mod node;
 pub mod program;
 pub mod random;

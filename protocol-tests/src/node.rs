@@ -69,7 +69,7 @@ impl Node {
 
     /// Starts one of another broker with further keys of configuration.
     pub fn start_broker_with(broker: PathBuf, properties: &[(&str, &str)]) -> Self {
-        Self::start_as(&Setup { properties, broker, ..Setup::default() })
+        Self::start_as(&Setup { properties, descriptors: None, release: None, broker })
     }
 
     /// Starts one that may open so many descriptors.
@@ -154,7 +154,8 @@ impl Node {
         self.kill();
     }
 
-    fn spawn(&mut self) {
+    /// As [`Self::restart`], without waiting until it is ready.
+    pub fn spawn(&mut self) {
         assert!(self.program.is_none(), "it runs already");
         let properties = self.directory.path().join("server.properties");
         let mut command = Command::new("sh");

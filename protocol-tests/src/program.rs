@@ -27,10 +27,11 @@ pub fn is_foreign_broker(broker: &Path) -> bool {
     broker.file_name().is_none_or(|name| name != "ottla")
 }
 
-/// The binary that cargo built beside this test, which lies in `target/PROFILE/deps`.
+/// The binary that cargo built beside this program, which lies in `target/PROFILE`, or in `deps` there if it is a test.
 fn built_broker() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
+    let program = std::env::current_exe().unwrap();
+    let folder = program.parent().unwrap();
+    let profile = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
     let path = profile.join("ottla");
     assert!(path.is_file(), "{}: build the workspace first (make test does)", path.display());
     path
