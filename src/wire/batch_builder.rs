@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::batch::{Attributes, Batch, BatchHeader};
+use super::batch::{Attributes, BATCH_HEADER_BYTES, Batch, BatchHeader};
 use super::compression::{Codec, CompressionError, compress};
 use super::varint;
 use crate::types::epoch::{LeaderEpoch, ProducerEpoch};
@@ -64,8 +64,12 @@ impl ControlType {
 pub struct BatchBuilder {
     header: BatchHeader,
     attributes: Attributes,
-    payload: Vec<u8>,
+    /// Room for the header, and the records behind it.
+    bytes: Vec<u8>,
 }
+
+/// How many bytes a batch has room for at first: a marker, or a record or two of a coordinator.
+const FIRST_BYTES: usize = 256;
 
 impl BatchBuilder {
     /// An empty batch whose first record will be at `base_offset`.
@@ -84,7 +88,9 @@ impl BatchBuilder {
             base_sequence: -1,
             record_count: 0,
         };
-        Self { header, attributes: Attributes::default(), payload: Vec::new() }
+        let mut bytes = Vec::with_capacity(FIRST_BYTES);
+        bytes.resize(BATCH_HEADER_BYTES, 0);
+        Self { header, attributes: Attributes::default(), bytes }
     }
 
     /// Written in this epoch.
@@ -154,17 +160,30 @@ impl BatchBuilder {
         header.max_timestamp = header.max_timestamp.max(time);
         header.last_offset_delta += 1;
         header.record_count += 1;
-        let mut body = vec![0];
-        varint::put_signed_long(&mut body, time.0.wrapping_sub(header.base_timestamp.0));
-        varint::put_signed(&mut body, header.last_offset_delta);
-        put_nullable(&mut body, key);
-        put_nullable(&mut body, value);
-        varint::put_signed(&mut body, headers.len() as i32);
+        let time_delta = time.0.wrapping_sub(header.base_timestamp.0);
+        let offset_delta = header.last_offset_delta;
+        let count = headers.len() as i32;
+        // The length comes first, so it is known before anything is written: no record needs a buffer of its own.
+        let length_bytes = 1
+            + varint::signed_long_len_bytes(time_delta)
+            + varint::signed_len_bytes(offset_delta)
+            + nullable_len_bytes(key)
+            + nullable_len_bytes(value)
+            + varint::signed_len_bytes(count)
+            + headers.iter().map(header_len_bytes).sum::<usize>();
+        let into = &mut self.bytes;
+        into.reserve(varint::VARINT_MAX_BYTES + length_bytes);
+        varint::put_signed(into, length_bytes as i32);
+        into.push(0);
+        varint::put_signed_long(into, time_delta);
+        varint::put_signed(into, offset_delta);
+        put_nullable(into, key);
+        put_nullable(into, value);
+        varint::put_signed(into, count);
         for (name, content) in headers {
-            put_nullable(&mut body, Some(name.as_bytes()));
-            put_nullable(&mut body, *content);
+            put_nullable(into, Some(name.as_bytes()));
+            put_nullable(into, *content);
         }
-        put_nullable(&mut self.payload, Some(&body));
     }
 
     /// The batch, uncompressed.
@@ -183,7 +202,18 @@ impl BatchBuilder {
     pub fn build_batch(mut self) -> Batch {
         self.attributes.codec = Codec::None;
         self.header.attributes = self.attributes.to_bits();
-        Batch::assemble(self.header, &self.payload)
+        Batch::seal(self.header, self.bytes)
+    }
+}
+
+fn header_len_bytes((name, content): &HeaderRef<'_>) -> usize {
+    nullable_len_bytes(Some(name.as_bytes())) + nullable_len_bytes(*content)
+}
+
+fn nullable_len_bytes(field: Option<&[u8]>) -> usize {
+    match field {
+        None => varint::signed_len_bytes(-1),
+        Some(bytes) => varint::signed_len_bytes(bytes.len() as i32) + bytes.len(),
     }
 }
 

@@ -73,7 +73,21 @@ fn put_unsigned_long(into: &mut Vec<u8>, mut value: u64) {
 /// How many bytes an unsigned value takes.
 #[cfg(any(test, feature = "internals"))]
 pub const fn unsigned_len_bytes(value: u32) -> usize {
-    let bits = 32 - (value | 1).leading_zeros();
+    unsigned_long_len_bytes(value as u64)
+}
+
+/// How many bytes a zigzagged 32-bit value takes.
+pub const fn signed_len_bytes(value: i32) -> usize {
+    unsigned_long_len_bytes(((value << 1) ^ (value >> 31)) as u32 as u64)
+}
+
+/// How many bytes a zigzagged 64-bit value takes.
+pub const fn signed_long_len_bytes(value: i64) -> usize {
+    unsigned_long_len_bytes(((value << 1) ^ (value >> 63)) as u64)
+}
+
+const fn unsigned_long_len_bytes(value: u64) -> usize {
+    let bits = 64 - (value | 1).leading_zeros();
     bits.div_ceil(7) as usize
 }
 
@@ -91,6 +105,8 @@ mod tests {
             prop_assert_eq!(bytes.len(), unsigned_len_bytes(unsigned));
             put_signed(&mut bytes, signed);
             put_signed_long(&mut bytes, long);
+            let lengths = signed_len_bytes(signed) + signed_long_len_bytes(long);
+            prop_assert_eq!(bytes.len(), unsigned_len_bytes(unsigned) + lengths);
             let mut left = &bytes[..];
             prop_assert_eq!(take_unsigned(&mut left), Some(unsigned));
             prop_assert_eq!(take_signed(&mut left), Some(signed));

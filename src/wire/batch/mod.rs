@@ -308,15 +308,24 @@ impl Batch {
 
     /// Puts a header and records together; length and checksum are computed here. Bits of the attributes
     /// that mean nothing yet are cleared, as Kafka does whenever it writes a header.
-    pub fn assemble(mut header: BatchHeader, payload: &[u8]) -> Self {
+    pub fn assemble(header: BatchHeader, payload: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(BATCH_HEADER_BYTES + payload.len());
+        bytes.resize(BATCH_HEADER_BYTES, 0);
+        bytes.extend_from_slice(payload);
+        Self::seal(header, bytes)
+    }
+
+    /// The same where the records already lie behind room for the header.
+    pub fn seal(mut header: BatchHeader, mut bytes: Vec<u8>) -> Self {
+        if bytes.len() < BATCH_HEADER_BYTES {
+            bytes.resize(BATCH_HEADER_BYTES, 0);
+        }
         header.attributes &=
             CODEC_BITS | LOG_APPEND_TIME_BIT | TRANSACTIONAL_BIT | CONTROL_BIT | DELETE_HORIZON_BIT;
-        header.batch_length = (BATCH_HEADER_BYTES - LOG_OVERHEAD_BYTES + payload.len()) as i32;
-        let head = header.to_bytes();
-        header.crc = crc32c::crc32c_append(crc_of(&head[CHECKED_FROM..]), payload);
-        let mut bytes = Vec::with_capacity(BATCH_HEADER_BYTES + payload.len());
-        bytes.extend_from_slice(&header.to_bytes());
-        bytes.extend_from_slice(payload);
+        header.batch_length = (bytes.len() - LOG_OVERHEAD_BYTES) as i32;
+        bytes[..BATCH_HEADER_BYTES].copy_from_slice(&header.to_bytes());
+        header.crc = crc_of(&bytes[CHECKED_FROM..]);
+        bytes[CRC_AT..CHECKED_FROM].copy_from_slice(&header.crc.to_be_bytes());
         Self { header, bytes: Bytes::from(bytes) }
     }
 }
