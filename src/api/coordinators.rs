@@ -11,6 +11,7 @@ use crate::shell::drivers::coordinators::{Coordinator, FollowsMetadata, Threads}
 use crate::shell::drivers::markers::Markers;
 use crate::shell::drivers::partitions::Partitions;
 use crate::shell::drivers::publisher::Published;
+use crate::shell::resources::processors;
 
 /// See the module.
 pub struct Coordinators {
@@ -33,7 +34,10 @@ impl Coordinators {
         partitions: &Arc<Partitions>,
         clock: Clock,
     ) -> io::Result<Self> {
-        let threads = Threads::start(clock)?;
+        // More than there are cores would only take turns.
+        let configured = published.config.load().group_coordinator_threads;
+        let loads_max = usize::try_from(configured).unwrap_or(1).min(processors());
+        let threads = Threads::start(clock, loads_max)?;
         let groups = Coordinator::new(
             &CONSUMER_OFFSETS,
             Arc::clone(&published.config),

@@ -211,9 +211,30 @@ pub trait Machine: Send + Sized + 'static {
     /// A record's key and value; a tombstone has none.
     fn encode(record: &Self::Record) -> (Bytes, Option<Bytes>);
 
+    /// The same, behind what the buffers hold, which are used again and again. False for a tombstone.
+    fn encode_into(record: &Self::Record, key: &mut Vec<u8>, value: &mut Vec<u8>) -> bool {
+        let (key_bytes, value_bytes) = Self::encode(record);
+        key.extend_from_slice(&key_bytes);
+        value.extend_from_slice(value_bytes.as_deref().unwrap_or_default());
+        value_bytes.is_some()
+    }
+
     /// Takes a record that is in the log, at a load or right after its append. Never fails, and depends on nothing but
     /// the records so far: the log may be a compacted one, in which any record but the last of each key may be missing.
     fn replay(&mut self, record: Self::Record, at: Replayed);
+
+    /// Reads a record of the log at a load, and replays it. False if it is of a type that this version does not know. A
+    /// machine with many records of one kind can do both without making a [`Self::Record`] of each.
+    fn load(
+        &mut self,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        at: Replayed,
+    ) -> Result<bool, Self::DecodeError> {
+        let (key, value) = (key.map(Bytes::copy_from_slice), value.map(Bytes::copy_from_slice));
+        let record = Self::decode(key.as_ref(), value.as_ref())?;
+        Ok(record.map(|record| self.replay(record, at)).is_some())
+    }
 
     /// Takes the end of a transaction that is in the log, at a load or right after its append.
     fn replay_marker(&mut self, marker: Marker);

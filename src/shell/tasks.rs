@@ -26,6 +26,11 @@ impl Thread {
         Ok(Self { name: name.to_owned(), handle })
     }
 
+    /// Whether it has ended, so that [`Self::join`] does not wait.
+    pub fn is_finished(&self) -> bool {
+        self.handle.is_finished()
+    }
+
     /// Waits until it has ended.
     pub fn join(self) -> Result<(), Panicked> {
         self.handle.join().map_err(|_| Panicked(self.name))
@@ -112,7 +117,12 @@ mod tests {
 
     #[test]
     fn a_thread_is_joined_and_its_panic_is_told_by_name() {
-        assert_eq!(Thread::start("fine", || ()).unwrap().join(), Ok(()));
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let fine = Thread::start("fine", move || assert!(wait.recv().is_err()));
+        let fine = fine.unwrap();
+        assert!(!fine.is_finished());
+        drop(go);
+        assert_eq!(fine.join(), Ok(()));
         let broken = Thread::start("broken", || std::panic::resume_unwind(Box::new(())));
         assert_eq!(broken.unwrap().join(), Err(Panicked("broken".to_owned())));
     }

@@ -53,6 +53,20 @@ pub struct Record {
     pub headers: Headers,
 }
 
+/// One record as it lies among the others, for those who look at many and keep nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordSlice<'a> {
+    /// Its position in the partition.
+    pub offset: Offset,
+    /// Its own time, or the batch's under log append time.
+    pub timestamp: Timestamp,
+    /// None for a null key.
+    pub key: Option<&'a [u8]>,
+    /// None for a null value: a tombstone.
+    pub value: Option<&'a [u8]>,
+    headers: &'a [u8],
+}
+
 /// The headers of a record (KIP-82), not read yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Headers {
@@ -67,13 +81,15 @@ impl Headers {
     /// Reads them all; None if they are not well formed.
     #[cfg(any(test, feature = "internals"))]
     pub fn read(&self) -> Option<Vec<Header>> {
-        let mut left = self.bytes.clone();
-        let count = usize::try_from(take_varint(&mut left)?).ok()?;
+        let mut left = &self.bytes[..];
+        let count = usize::try_from(varint::take_signed(&mut left)?).ok()?;
         // A header takes two bytes at least, so the count reserves no more than the bytes justify.
         let mut headers = Vec::with_capacity(count.min(left.len() / 2));
         for _ in 0..count {
             let key = take_nullable(&mut left)?.into_option()?;
-            headers.push((key, take_nullable(&mut left)?.into_option()));
+            let value = take_nullable(&mut left)?.into_option();
+            let own = |slice: &[u8]| self.bytes.slice_ref(slice);
+            headers.push((own(key), value.map(own)));
         }
         left.is_empty().then_some(headers)
     }
@@ -89,13 +105,15 @@ pub fn iterate(batch: &Batch, limit_bytes: usize) -> Result<RecordIter, RecordEr
     let codec = header.compression().ok_or(unknown)?;
     Ok(RecordIter {
         left: decompress(codec, &batch.payload(), limit_bytes)?,
-        index: 0,
-        count: header.record_count,
-        base_offset: header.base_offset,
-        base_timestamp: header.base_timestamp,
-        log_append_time: (header.timestamp_type() == TimestampType::LogAppendTime)
-            .then_some(header.max_timestamp),
-        failed: false,
+        walk: Walk {
+            index: 0,
+            count: header.record_count,
+            base_offset: header.base_offset,
+            base_timestamp: header.base_timestamp,
+            log_append_time: (header.timestamp_type() == TimestampType::LogAppendTime)
+                .then_some(header.max_timestamp),
+            failed: false,
+        },
     })
 }
 
@@ -103,6 +121,55 @@ pub fn iterate(batch: &Batch, limit_bytes: usize) -> Result<RecordIter, RecordEr
 #[derive(Clone, Debug)]
 pub struct RecordIter {
     left: Bytes,
+    walk: Walk,
+}
+
+impl RecordIter {
+    /// The same records, borrowed: what is looked at is not counted as kept, which costs more than the look.
+    pub fn slices(&self) -> RecordSlices<'_> {
+        RecordSlices { left: &self.left, walk: self.walk }
+    }
+}
+
+impl Iterator for RecordIter {
+    type Item = Result<Record, RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut left = &self.left[..];
+        let next = self.walk.next(&mut left);
+        let whole = &self.left;
+        let next = next.map(|record| {
+            record.map(|record| Record {
+                offset: record.offset,
+                timestamp: record.timestamp,
+                key: record.key.map(|key| whole.slice_ref(key)),
+                value: record.value.map(|value| whole.slice_ref(value)),
+                headers: Headers { bytes: whole.slice_ref(record.headers) },
+            })
+        });
+        self.left.advance(self.left.len() - left.len());
+        next
+    }
+}
+
+/// See [`RecordIter::slices`]. Ends after the first error.
+#[derive(Clone, Debug)]
+pub struct RecordSlices<'a> {
+    left: &'a [u8],
+    walk: Walk,
+}
+
+impl<'a> Iterator for RecordSlices<'a> {
+    type Item = Result<RecordSlice<'a>, RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.walk.next(&mut self.left)
+    }
+}
+
+/// How far a walk has come, and what its batch says.
+#[derive(Clone, Copy, Debug)]
+struct Walk {
     index: i32,
     count: i32,
     base_offset: Offset,
@@ -111,77 +178,63 @@ pub struct RecordIter {
     failed: bool,
 }
 
-impl RecordIter {
-    fn read(&mut self) -> Result<Record, &'static str> {
-        let length = take_varint(&mut self.left).ok_or("no length")?;
-        let mut body = take(&mut self.left, length).ok_or("its length goes past the end")?;
-        if body.try_get_u8().is_err() {
-            return Err("no attributes");
-        }
-        let mut fields = &body[..];
-        let timestamp_delta = varint::take_signed_long(&mut fields).ok_or("no timestamp")?;
-        let offset_delta = varint::take_signed(&mut fields).ok_or("no offset")?;
-        body.advance(body.len() - fields.len());
-        let key = take_nullable(&mut body).ok_or("its key goes past the end")?;
-        let value = take_nullable(&mut body).ok_or("its value goes past the end")?;
-        let own_time = Timestamp(self.base_timestamp.0.wrapping_add(timestamp_delta));
-        Ok(Record {
-            offset: Offset(self.base_offset.0.wrapping_add(i64::from(offset_delta))),
-            timestamp: self.log_append_time.unwrap_or(own_time),
-            key: key.into_option(),
-            value: value.into_option(),
-            headers: Headers { bytes: body },
-        })
-    }
-}
-
-impl Iterator for RecordIter {
-    type Item = Result<Record, RecordError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl Walk {
+    fn next<'a>(&mut self, left: &mut &'a [u8]) -> Option<Result<RecordSlice<'a>, RecordError>> {
         if self.failed {
             return None;
         }
         if self.index == self.count {
             self.failed = true;
-            return (!self.left.is_empty()).then(|| Err(RecordError::Left(self.left.len())));
+            return (!left.is_empty()).then_some(Err(RecordError::Left(left.len())));
         }
         let index = self.index;
         self.index += 1;
-        let record = self.read().map_err(|what| RecordError::Record { index, what });
+        let record = self.read(left).map_err(|what| RecordError::Record { index, what });
         self.failed = record.is_err();
         Some(record)
     }
+
+    fn read<'a>(&self, left: &mut &'a [u8]) -> Result<RecordSlice<'a>, &'static str> {
+        let length = varint::take_signed(left).ok_or("no length")?;
+        let mut body = take(left, length).ok_or("its length goes past the end")?;
+        let (_attributes, rest) = body.split_first().ok_or("no attributes")?;
+        body = rest;
+        let timestamp_delta = varint::take_signed_long(&mut body).ok_or("no timestamp")?;
+        let offset_delta = varint::take_signed(&mut body).ok_or("no offset")?;
+        let key = take_nullable(&mut body).ok_or("its key goes past the end")?;
+        let value = take_nullable(&mut body).ok_or("its value goes past the end")?;
+        let own_time = Timestamp(self.base_timestamp.0.wrapping_add(timestamp_delta));
+        Ok(RecordSlice {
+            offset: Offset(self.base_offset.0.wrapping_add(i64::from(offset_delta))),
+            timestamp: self.log_append_time.unwrap_or(own_time),
+            key: key.into_option(),
+            value: value.into_option(),
+            headers: body,
+        })
+    }
 }
 
-fn take_varint(left: &mut Bytes) -> Option<i32> {
-    let mut bytes = &left[..];
-    let value = varint::take_signed(&mut bytes)?;
-    let taken = left.len() - bytes.len();
-    left.advance(taken);
-    Some(value)
-}
-
-fn take(left: &mut Bytes, length: i32) -> Option<Bytes> {
-    let length = usize::try_from(length).ok()?;
-    (length <= left.len()).then(|| left.split_to(length))
+fn take<'a>(left: &mut &'a [u8], length: i32) -> Option<&'a [u8]> {
+    let (taken, rest) = left.split_at_checked(usize::try_from(length).ok()?)?;
+    *left = rest;
+    Some(taken)
 }
 
 /// A field, which may be null. The outer None is for one that goes past the end.
-fn take_nullable(left: &mut Bytes) -> Option<Field> {
-    match take_varint(left)? {
+fn take_nullable<'a>(left: &mut &'a [u8]) -> Option<Field<'a>> {
+    match varint::take_signed(left)? {
         -1 => Some(Field::Null),
         length => take(left, length).map(Field::Bytes),
     }
 }
 
-enum Field {
+enum Field<'a> {
     Null,
-    Bytes(Bytes),
+    Bytes(&'a [u8]),
 }
 
-impl Field {
-    fn into_option(self) -> Option<Bytes> {
+impl<'a> Field<'a> {
+    const fn into_option(self) -> Option<&'a [u8]> {
         match self {
             Self::Null => None,
             Self::Bytes(bytes) => Some(bytes),
@@ -239,7 +292,14 @@ mod tests {
         #[test]
         fn any_bytes_end(payload: Vec<u8>, count: i32) {
             if let Ok(records) = iterate(&batch_of(&payload, count), 1 << 20) {
-                prop_assert!(records.count() <= payload.len() + 1);
+                let slices: Vec<_> = records.slices().collect();
+                prop_assert!(slices.len() <= payload.len() + 1);
+                let owned: Vec<_> = records.clone().collect();
+                prop_assert_eq!(slices.len(), owned.len());
+                for (slice, owned) in slices.into_iter().zip(owned) {
+                    let seen = owned.as_ref().map(|it| (it.offset, it.key.as_deref(), it.value.as_deref()));
+                    prop_assert_eq!(slice.as_ref().map(|it| (it.offset, it.key, it.value)), seen);
+                }
             }
         }
     }

@@ -2,11 +2,13 @@
 //!
 //! Records of unknown types are passed over; one that cannot be decoded ends the load, as in Kafka.
 
+use bytes::Bytes;
+
 use super::step::Running;
 use crate::kernel::log::producers::EndTransactionMarker;
 use crate::kernel::machine::{Machine, Marker, Replayed, ShardId};
 use crate::types::offset::Offset;
-use crate::wire::batch::Batch;
+use crate::wire::batch::{Batch, BatchError, Batches};
 use crate::wire::record_iter::{RecordError, iterate};
 
 /// A batch that unpacks to more ends the load.
@@ -15,6 +17,9 @@ const UNPACKED_BYTES_MAX: usize = 256 << 20;
 /// Why a batch cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
+    /// What was read is not a batch.
+    #[error("after offset {0}: {1}")]
+    Batch(Offset, BatchError),
     /// The records of a batch cannot be walked.
     #[error("in the batch at offset {0}: {1}")]
     Records(Offset, RecordError),
@@ -49,7 +54,26 @@ impl<M: Machine> Replay<M> {
 
     /// The log was read.
     pub fn finish(self) -> Running<M> {
-        Running { machine: self.machine, end: self.next }
+        Running::new(self.machine, self.next)
+    }
+
+    /// Takes batches that were read from [`Self::next`] on: the first of them whole, the last cut where the read ended.
+    /// Nothing is kept of the bytes.
+    pub fn take_read(&mut self, bytes: Bytes) -> Result<(), ReplayError> {
+        let before = self.next;
+        for batch in Batches::new(bytes) {
+            match batch {
+                Ok(batch) => self.take(&batch)?,
+                // The end of the read.
+                Err(BatchError::Cut { .. } | BatchError::HeaderCut { .. })
+                    if self.next > before =>
+                {
+                    break;
+                }
+                Err(error) => return Err(ReplayError::Batch(self.next, error)),
+            }
+        }
+        Ok(())
     }
 
     /// Takes a batch. What of it was read before, because a read began in its middle, is passed over.
@@ -78,20 +102,16 @@ impl<M: Machine> Replay<M> {
         let of_batch = |error| ReplayError::Records(header.base_offset, error);
         let transaction =
             header.is_transactional().then_some((header.producer_id, header.producer_epoch));
-        for record in iterate(batch, UNPACKED_BYTES_MAX).map_err(of_batch)? {
+        for record in iterate(batch, UNPACKED_BYTES_MAX).map_err(of_batch)?.slices() {
             let record = record.map_err(of_batch)?;
             if record.offset < self.next {
                 continue;
             }
-            let decoded = M::decode(record.key.as_ref(), record.value.as_ref());
-            let decoded =
-                decoded.map_err(|error| ReplayError::Decode(record.offset, error.to_string()))?;
-            let Some(decoded) = decoded else {
-                self.passed_over += 1;
-                continue;
-            };
             let at = Replayed { offset: record.offset, transaction, timestamp: record.timestamp };
-            self.machine.replay(decoded, at);
+            let is_known = self.machine.load(record.key, record.value, at);
+            let is_known =
+                is_known.map_err(|error| ReplayError::Decode(record.offset, error.to_string()))?;
+            self.passed_over += u64::from(!is_known);
         }
         Ok(())
     }

@@ -25,6 +25,9 @@ use crate::types::error_code::ErrorCode;
 use crate::types::time::{Mono, Now};
 use crate::wire::coordinator_records::CoordinatorRecordError;
 use crate::wire::coordinator_records::groups::GroupRecord;
+use crate::wire::coordinator_records::offsets::{
+    OffsetCommitKey, OffsetCommitSlice, OffsetCommitValue,
+};
 
 /// How many groups are looked at in one go when something is due.
 const GROUPS_PER_TIMEOUT: usize = 64;
@@ -145,6 +148,13 @@ impl GroupShard {
         output.replies.push((call, reply));
     }
 
+    fn replay_offset(&mut self, commit: &OffsetCommitSlice<'_>, at: &Replayed) {
+        if commit.value.is_some() {
+            self.groups.ensure_simple(commit.group, at.timestamp);
+        }
+        self.offsets.replay(commit, at);
+    }
+
     fn describe(&self, request: &DescribeGroups) -> Vec<DescribedGroup> {
         let describe = |id: &StrBytes| match self.groups.classic(id) {
             Some(group) => group.describe(),
@@ -191,6 +201,18 @@ impl GroupShard {
     }
 }
 
+fn commit_of<'a>(
+    key: &'a OffsetCommitKey,
+    value: Option<&'a OffsetCommitValue>,
+) -> OffsetCommitSlice<'a> {
+    OffsetCommitSlice {
+        group: &key.group,
+        topic: &key.topic,
+        partition: key.partition,
+        value: value.map(Into::into),
+    }
+}
+
 fn next_cleanup(env: &Env<'_>) -> Mono {
     let interval_ms = env.config.offsets_retention_check_interval_ms;
     env.now.mono.after(Duration::from_millis(u64::try_from(interval_ms).unwrap_or(1)))
@@ -233,16 +255,25 @@ impl Machine for GroupShard {
         record.encode()
     }
 
+    fn encode_into(record: &Self::Record, key: &mut Vec<u8>, value: &mut Vec<u8>) -> bool {
+        if let GroupRecord::OffsetCommit(commit_key, commit_value) = record
+            && commit_value.as_ref().is_none_or(|it| it.expire_timestamp == -1)
+        {
+            return commit_of(commit_key, commit_value.as_ref()).put(key, value);
+        }
+        let (key_bytes, value_bytes) = record.encode();
+        key.extend_from_slice(&key_bytes);
+        value.extend_from_slice(value_bytes.as_deref().unwrap_or_default());
+        value_bytes.is_some()
+    }
+
     fn replay(&mut self, record: Self::Record, at: Replayed) {
         match record {
             GroupRecord::GroupMetadata(key, value) => {
                 classic::replay(&mut self.groups, self.is_loaded, &key, value);
             }
             GroupRecord::OffsetCommit(key, value) => {
-                if value.is_some() {
-                    self.groups.ensure_simple(&key.group, at.timestamp);
-                }
-                self.offsets.replay(&key, value, &at);
+                self.replay_offset(&commit_of(&key, value.as_ref()), &at);
             }
             record => {
                 if let Some(id) = door::group_of(&record) {
@@ -250,6 +281,22 @@ impl Machine for GroupShard {
                 }
             }
         }
+    }
+
+    /// Nearly all records of a log are committed offsets, which are looked at where they lie.
+    fn load(
+        &mut self,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        at: Replayed,
+    ) -> Result<bool, Self::DecodeError> {
+        if let Some(commit) = key.and_then(|key| OffsetCommitSlice::read(key, value)) {
+            self.replay_offset(&commit, &at);
+            return Ok(true);
+        }
+        let (key, value) = (key.map(Bytes::copy_from_slice), value.map(Bytes::copy_from_slice));
+        let record = Self::decode(key.as_ref(), value.as_ref())?;
+        Ok(record.map(|record| self.replay(record, at)).is_some())
     }
 
     fn replay_marker(&mut self, marker: Marker) {

@@ -83,6 +83,7 @@ broker_config! {
     num_network_threads: i32 = int("num.network.threads"),
     num_io_threads: i32 = int("num.io.threads"),
     num_recovery_threads_per_data_dir: i32 = int("num.recovery.threads.per.data.dir"),
+    group_coordinator_threads: i32 = int("group.coordinator.threads"),
     socket_request_max_bytes: i32 = int("socket.request.max.bytes"),
     socket_send_buffer_bytes: i32 = int("socket.send.buffer.bytes"),
     socket_receive_buffer_bytes: i32 = int("socket.receive.buffer.bytes"),

@@ -43,7 +43,7 @@ definitions! {
     "group.coordinator.rebalance.protocols" List "classic,consumer,streams", Valid::ListOf(&["consumer", "classic", "share", "streams"], EmptyList::NotEmpty), Medium ReadOnly,
         "The group protocols that are served.";
     "group.coordinator.threads" Int "4", Valid::AtLeast(1.0), High ReadOnly,
-        "The number of threads of the group coordinator.";
+        "How many partitions of coordinators are loaded at once, as far as there are processors.";
     "group.initial.rebalance.delay.ms" Int "3000", Valid::Any, Medium ReadOnly,
         "How long an empty classic group waits for more members before its first rebalance.";
     "group.max.session.timeout.ms" Int "1800000", Valid::Any, Medium ReadOnly,

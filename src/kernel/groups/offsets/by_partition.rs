@@ -3,7 +3,7 @@
 //! Maps in maps, because all that is asked is asked of one group, mostly of one topic. The name of a topic is kept once,
 //! however many groups have it. What is iterated has no order that means something: sort what can be seen from outside.
 
-use hashbrown::hash_map::Entry;
+use hashbrown::hash_map::EntryRef;
 
 use crate::types::ids::TopicName;
 use crate::types::seeded_map::SeededMap;
@@ -112,13 +112,14 @@ impl<V> ByPartition<V> {
     }
 
     fn partitions(&mut self, group: &str, topic: &str) -> &mut Partitions<V> {
-        let known = self.names.get_key_value(topic).map(|(name, _)| name.clone());
-        let name = known.unwrap_or_else(|| TopicName::new(topic));
-        match self.groups.entry_ref(group).or_default().entry(name) {
-            Entry::Occupied(there) => there.into_mut(),
-            Entry::Vacant(new) => {
-                *self.names.entry(new.key().clone()).or_default() += 1;
-                new.insert(Partitions::default())
+        let topics = self.groups.entry_ref(group).or_default();
+        match topics.entry_ref(topic) {
+            EntryRef::Occupied(there) => there.into_mut(),
+            EntryRef::Vacant(new) => {
+                let known = self.names.get_key_value(topic).map(|(name, _)| name.clone());
+                let name = known.unwrap_or_else(|| TopicName::new(topic));
+                *self.names.entry(name.clone()).or_default() += 1;
+                new.insert_entry_with_key(name, Partitions::default()).into_mut()
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::types::offset::Offset;
 use crate::types::time::Timestamp;
 use crate::types::{epoch::LeaderEpoch, ids::TopicId};
-use crate::wire::coordinator_records::offsets::OffsetCommitValue;
+use crate::wire::coordinator_records::offsets::OffsetCommitValueSlice;
 
 /// A committed offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ struct Rare {
 
 impl Committed {
     /// What a record says, which lies at `record_offset`.
-    pub fn of_record(record_offset: Offset, value: OffsetCommitValue) -> Self {
+    pub fn of_record(record_offset: Offset, value: &OffsetCommitValueSlice<'_>) -> Self {
         let expire_timestamp = Timestamp(value.expire_timestamp);
         let is_rare = !value.metadata.is_empty() || expire_timestamp != Timestamp::NONE;
         let rare = || Box::new(Rare { metadata: value.metadata.into(), expire_timestamp });

@@ -43,7 +43,9 @@ use crate::types::ids::{ProducerId, TopicId};
 use crate::types::seeded_map::SeededMap;
 use crate::types::time::Timestamp;
 use crate::wire::coordinator_records::groups::GroupRecord;
-use crate::wire::coordinator_records::offsets::{OffsetCommitKey, OffsetCommitValue};
+use crate::wire::coordinator_records::offsets::{
+    OffsetCommitKey, OffsetCommitSlice, OffsetCommitValue,
+};
 
 /// What [`CommitRequest::retention_time_ms`] says where the broker decides.
 const DEFAULT_RETENTION_TIME_MS: i64 = -1;
@@ -203,17 +205,12 @@ impl Offsets {
     }
 
     /// Takes a record of the log.
-    pub fn replay(
-        &mut self,
-        key: &OffsetCommitKey,
-        value: Option<OffsetCommitValue>,
-        at: &Replayed,
-    ) {
-        let (group, topic, index) = (key.group.as_str(), key.topic.as_str(), key.partition);
+    pub fn replay(&mut self, commit: &OffsetCommitSlice<'_>, at: &Replayed) {
+        let OffsetCommitSlice { group, topic, partition: index, value } = *commit;
         let Some(value) = value else {
             return self.forget(group, topic, index);
         };
-        let committed = Committed::of_record(at.offset, value);
+        let committed = Committed::of_record(at.offset, &value);
         let Some((producer_id, _)) = at.transaction else {
             self.committed.insert(group, topic, index, committed);
             return;
@@ -224,6 +221,20 @@ impl Offsets {
         if !open.contains(&producer_id) {
             open.push(producer_id);
         }
+    }
+
+    /// Takes a record of the log, decoded.
+    #[cfg(test)]
+    #[expect(clippy::needless_pass_by_value, reason = "tests make values where they need them")]
+    fn replay_record(
+        &mut self,
+        key: &OffsetCommitKey,
+        value: Option<OffsetCommitValue>,
+        at: &Replayed,
+    ) {
+        let (group, topic, partition) = (key.group.as_str(), key.topic.as_str(), key.partition);
+        let value = value.as_ref().map(Into::into);
+        self.replay(&OffsetCommitSlice { group, topic, partition, value }, at);
     }
 
     /// Takes the end of a transaction.

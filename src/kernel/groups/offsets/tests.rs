@@ -194,11 +194,15 @@ fn a_transaction_counts_from_its_marker_unless_something_later_was_there_before(
         for (offset, step) in steps.iter().enumerate() {
             let offset = offset as i64;
             match *step {
-                Commit(to) => offsets.replay(&key_of("t", 0), Some(value(to)), &at(offset)),
+                Commit(to) => offsets.replay_record(&key_of("t", 0), Some(value(to)), &at(offset)),
                 Pend(producer, to) => {
-                    offsets.replay(&key_of("t", 0), Some(value(to)), &within(offset, producer));
+                    offsets.replay_record(
+                        &key_of("t", 0),
+                        Some(value(to)),
+                        &within(offset, producer),
+                    );
                 }
-                Forget => offsets.replay(&key_of("t", 0), None, &at(offset)),
+                Forget => offsets.replay_record(&key_of("t", 0), None, &at(offset)),
                 End(producer, committed) => {
                     offsets.replay_marker(&marker(offset, producer, committed));
                 }
@@ -233,13 +237,13 @@ fn a_transaction_counts_from_its_marker_unless_something_later_was_there_before(
 #[test]
 fn nothing_is_left_of_what_is_gone() {
     let mut offsets = Offsets::default();
-    offsets.replay(&key_of("t", 0), Some(value(1)), &at(0));
-    offsets.replay(&key_of("t", 1), Some(value(1)), &within(1, 1));
-    offsets.replay(&key_of("u", 1), Some(value(1)), &within(2, 1));
+    offsets.replay_record(&key_of("t", 0), Some(value(1)), &at(0));
+    offsets.replay_record(&key_of("t", 1), Some(value(1)), &within(1, 1));
+    offsets.replay_record(&key_of("u", 1), Some(value(1)), &within(2, 1));
     assert!(offsets.has_group("g"));
     assert_eq!(offsets.count(), 1);
     for (topic, index) in [("t", 0), ("t", 1), ("u", 1)] {
-        offsets.replay(&key_of(topic, index), None, &at(3));
+        offsets.replay_record(&key_of(topic, index), None, &at(3));
     }
     assert!(!offsets.has_group("g"));
     assert_eq!(offsets, Offsets::default());
@@ -248,16 +252,16 @@ fn nothing_is_left_of_what_is_gone() {
 fn some_offsets() -> Offsets {
     let mut offsets = Offsets::default();
     let metadata = OffsetCommitValue { metadata: "kept".to_owned(), ..value(7) };
-    offsets.replay(&key_of("t", 10), Some(metadata), &at(0));
-    offsets.replay(&key_of("t", 2), Some(value(8)), &at(1));
-    offsets.replay(
+    offsets.replay_record(&key_of("t", 10), Some(metadata), &at(0));
+    offsets.replay_record(&key_of("t", 2), Some(value(8)), &at(1));
+    offsets.replay_record(
         &key_of("s", 0),
         Some(OffsetCommitValue { leader_epoch: -1, ..value(9) }),
         &at(2),
     );
-    offsets.replay(&key("h", "t", 0), Some(value(10)), &at(3));
-    offsets.replay(&key_of("t", 2), Some(value(11)), &within(4, 1));
-    offsets.replay(&key_of("u", 0), Some(value(12)), &within(5, 1));
+    offsets.replay_record(&key("h", "t", 0), Some(value(10)), &at(3));
+    offsets.replay_record(&key_of("t", 2), Some(value(11)), &within(4, 1));
+    offsets.replay_record(&key_of("u", 0), Some(value(12)), &within(5, 1));
     offsets
 }
 
@@ -310,9 +314,9 @@ fn all_that_is_committed_is_fetched_in_order() {
 #[test]
 fn an_offset_of_a_topic_that_had_the_name_before_is_not_fetched() {
     let mut offsets = Offsets::default();
-    offsets.replay(&key_of("t", 0), Some(value(5)), &at(0));
+    offsets.replay_record(&key_of("t", 0), Some(value(5)), &at(0));
     let unknown = OffsetCommitValue { topic_id: Uuid::nil(), ..value(6) };
-    offsets.replay(&key_of("t", 1), Some(unknown), &at(1));
+    offsets.replay_record(&key_of("t", 1), Some(unknown), &at(1));
     let check = |id: Uuid, expected: [i64; 2]| {
         let found = offsets.fetch("g", Some(&[asked("t", id, &[0, 1])]), true);
         assert_eq!(found[0].topic_id, id);
@@ -359,12 +363,12 @@ fn a_group_goes_with_all_that_it_has_committed_or_is_about_to() {
 #[test]
 fn a_topic_goes_with_its_offsets_but_not_with_those_of_its_namesakes() {
     let mut offsets = some_offsets();
-    offsets.replay(&key("i", "t", 0), Some(value(5)), &at(6));
+    offsets.replay_record(&key("i", "t", 0), Some(value(5)), &at(6));
     let other = OffsetCommitValue { topic_id: OTHER_ID.0, ..value(5) };
-    offsets.replay(&key("i", "t", 1), Some(other), &at(7));
+    offsets.replay_record(&key("i", "t", 1), Some(other), &at(7));
     let unknown = OffsetCommitValue { topic_id: Uuid::nil(), ..value(5) };
-    offsets.replay(&key("i", "t", 2), Some(unknown.clone()), &at(8));
-    offsets.replay(&key("i", "t", 3), Some(unknown), &within(9, 2));
+    offsets.replay_record(&key("i", "t", 2), Some(unknown.clone()), &at(8));
+    offsets.replay_record(&key("i", "t", 3), Some(unknown), &within(9, 2));
     let of_t =
         [("g", "t", 2), ("g", "t", 10), ("h", "t", 0), ("i", "t", 0), ("i", "t", 2), ("i", "t", 3)];
     assert_eq!(tombstones(&offsets.delete_topic("t", ID)), of_t);
@@ -386,7 +390,7 @@ fn offsets_expire_as_the_group_and_they_themselves_say() {
                  is_subscribed: bool,
                  expires: bool| {
         let mut offsets = Offsets::default();
-        offsets.replay(&key_of("t", 0), Some(value.clone()), &at(0));
+        offsets.replay_record(&key_of("t", 0), Some(value.clone()), &at(0));
         let mut records = Vec::new();
         let subscribed = |_: &str| is_subscribed;
         let left = offsets.expire("g", expiry, &subscribed, NOW, RETENTION_MS, &mut records);
@@ -427,24 +431,24 @@ fn a_group_has_something_left_while_a_transaction_is_open() {
     };
     assert_eq!(expire(&offsets), (Left::Nothing, vec![]));
     for index in [2, 0, 1] {
-        offsets.replay(&key_of("t", index), Some(committed_ago(RETENTION_MS)), &at(0));
+        offsets.replay_record(&key_of("t", index), Some(committed_ago(RETENTION_MS)), &at(0));
     }
     assert_eq!(expire(&offsets), (Left::Nothing, vec![0, 1, 2]));
-    offsets.replay(&key_of("t", 1), Some(committed_ago(0)), &within(3, 1));
+    offsets.replay_record(&key_of("t", 1), Some(committed_ago(0)), &within(3, 1));
     assert_eq!(expire(&offsets), (Left::Something, vec![0, 2]));
     for index in [0, 1, 2] {
-        offsets.replay(&key_of("t", index), None, &at(4));
+        offsets.replay_record(&key_of("t", index), None, &at(4));
     }
     assert_eq!(expire(&offsets), (Left::Nothing, vec![]));
-    offsets.replay(&key_of("u", 0), Some(committed_ago(0)), &within(5, 1));
+    offsets.replay_record(&key_of("u", 0), Some(committed_ago(0)), &within(5, 1));
     assert_eq!(expire(&offsets), (Left::Something, vec![]));
 }
 
 #[test]
 fn a_topic_that_the_group_reads_keeps_the_group() {
     let mut offsets = Offsets::default();
-    offsets.replay(&key_of("t", 0), Some(committed_ago(RETENTION_MS)), &at(0));
-    offsets.replay(&key_of("u", 0), Some(committed_ago(RETENTION_MS)), &at(1));
+    offsets.replay_record(&key_of("t", 0), Some(committed_ago(RETENTION_MS)), &at(0));
+    offsets.replay_record(&key_of("u", 0), Some(committed_ago(RETENTION_MS)), &at(1));
     let mut records = Vec::new();
     let reads = |topic: &str| topic == "u";
     let expiry = OffsetsExpire::AfterCommit;
@@ -491,7 +495,7 @@ fn replay_into(offsets: &mut Offsets, log: &[(i64, Entry)]) {
                 let record = GroupRecord::decode(&key, value.as_ref()).unwrap().unwrap();
                 let GroupRecord::OffsetCommit(key, value) = record else { panic!("{record:?}") };
                 let at = producer.map_or_else(|| at(*offset), |it| within(*offset, it));
-                offsets.replay(&key, value, &at);
+                offsets.replay_record(&key, value, &at);
             }
             Entry::Marker { producer, committed } => {
                 offsets.replay_marker(&marker(*offset, *producer, *committed));

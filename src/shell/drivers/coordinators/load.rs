@@ -4,15 +4,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::BytesMut;
 
 use crate::kernel::coordinator::{Replay, ReplayError, Running};
 use crate::kernel::machine::{Machine, ShardId};
 use crate::shell::drivers::partitions::{Isolation, Partition, ReadSpec};
 use crate::types::epoch::LeaderEpoch;
 use crate::types::error_code::ErrorCode;
-use crate::types::offset::Offset;
-use crate::wire::batch::{BatchError, Batches};
+use crate::wire::reply::FileRange;
 
 /// Why a log could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -23,10 +22,7 @@ pub(super) enum LoadError {
     /// The file gave no bytes.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// What was read is not a batch.
-    #[error("after offset {0}: {1}")]
-    Batch(Offset, BatchError),
-    /// A batch cannot be replayed.
+    /// What it gave cannot be replayed.
     #[error(transparent)]
     Replay(#[from] ReplayError),
     /// The node stops.
@@ -38,6 +34,8 @@ pub(super) enum LoadError {
 pub(super) struct Load<'a, M> {
     partition: &'a Arc<Partition>,
     replay: Replay<M>,
+    /// What was read last; all reads are made into the same memory.
+    buffer: BytesMut,
 }
 
 /// Reads a whole log. `may_go_on` is asked between reads. Gives the machine, up to the end of what it has seen.
@@ -47,7 +45,8 @@ pub(super) fn load<M: Machine>(
     buffer_bytes: u32,
     may_go_on: &dyn Fn() -> bool,
 ) -> Result<Running<M>, LoadError> {
-    let mut load = Load { partition, replay: Replay::new(id, partition.offsets().log_start) };
+    let replay = Replay::new(id, partition.offsets().log_start);
+    let mut load = Load { partition, replay, buffer: BytesMut::new() };
     while load.replay.next() < partition.offsets().log_end {
         if !may_go_on() {
             return Err(LoadError::Stopped);
@@ -77,22 +76,22 @@ impl<M: Machine> Load<'_, M> {
         let answer = self.partition.read(&spec).map_err(LoadError::Read)?;
         let before = self.replay.next();
         for range in &answer.records {
-            let mut bytes = vec![0; range.length_bytes as usize];
-            range.source.read_exact_at(&mut bytes, range.position)?;
-            for batch in Batches::new(Bytes::from(bytes)) {
-                let batch = match batch {
-                    Ok(batch) => batch,
-                    // The end of the read; the first batch always comes whole.
-                    Err(BatchError::Cut { .. } | BatchError::HeaderCut { .. })
-                        if self.replay.next() > before =>
-                    {
-                        break;
-                    }
-                    Err(error) => return Err(LoadError::Batch(self.replay.next(), error)),
-                };
-                self.replay.take(&batch)?;
-            }
+            self.take(range)?;
         }
         Ok(self.replay.next() > before)
+    }
+
+    fn take(&mut self, range: &FileRange) -> Result<(), LoadError> {
+        let length_bytes = range.length_bytes as usize;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if buffer.len() < length_bytes {
+            buffer.resize(length_bytes, 0);
+        }
+        range.source.read_exact_at(&mut buffer[..length_bytes], range.position)?;
+        let bytes = buffer.freeze();
+        self.replay.take_read(bytes.slice(..length_bytes))?;
+        // Nobody else has it any more: what is kept of a record is copied.
+        self.buffer = bytes.try_into_mut().unwrap_or_default();
+        Ok(())
     }
 }

@@ -262,7 +262,7 @@ impl Node {
         let root = tempfile::tempdir().unwrap();
         let directories = vec![(root.path().to_owned(), DirectoryId::default())];
         let partitions = Arc::new(Partitions::open(ME, config(), directories, now()).unwrap());
-        let threads = Threads::start(Clock::new()).unwrap();
+        let threads = Threads::start(Clock::new(), 1).unwrap();
         let (coordinator, effects) = coordinator(&partitions, &threads);
         let image = Image::empty();
         let mut node = Self { coordinator, partitions, image, threads, effects, _root: root };

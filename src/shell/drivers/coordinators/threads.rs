@@ -1,4 +1,4 @@
-//! The threads of all coordinators of a node: one for the timers, one for loads while there are any.
+//! The threads of all coordinators of a node: one for the timers, and some for loads while there are any.
 //!
 //! The thread of the timers sleeps until the earliest deadline that it knows of; an earlier one wakes it. A deadline
 //! that has moved back since wakes it in vain, once: that is cheaper than to tell it of each. Without deadlines, and
@@ -40,6 +40,8 @@ pub struct Threads {
     wake: Notify,
     stopping: AtomicBool,
     timers: Mutex<Option<Thread>>,
+    /// How many logs are read side by side.
+    loads_max: usize,
     loads: Mutex<Loads>,
 }
 
@@ -47,15 +49,15 @@ pub struct Threads {
 struct Loads {
     /// One for each shard at most.
     jobs: VecDeque<Job>,
-    /// The thread works, and will see what is added.
-    is_working: bool,
-    /// The last thread, which may have ended.
-    thread: Option<Thread>,
+    /// How many threads work, and will see what is added.
+    working: usize,
+    /// All that were started and not joined yet, of which some may have ended.
+    threads: Vec<Thread>,
 }
 
 impl Threads {
-    /// Starts the thread of the timers.
-    pub fn start(clock: Clock) -> io::Result<Arc<Self>> {
+    /// Starts the thread of the timers. So many logs are loaded side by side.
+    pub fn start(clock: Clock, loads_max: usize) -> io::Result<Arc<Self>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let threads = Arc::new(Self {
             clock,
@@ -65,6 +67,7 @@ impl Threads {
             wake: Notify::new(),
             stopping: AtomicBool::new(false),
             timers: Mutex::default(),
+            loads_max: loads_max.max(1),
             loads: Mutex::default(),
         });
         let kept = Arc::clone(&threads);
@@ -73,21 +76,17 @@ impl Threads {
         Ok(threads)
     }
 
-    /// Ends both threads. What they are doing is done when this returns; what waits is dropped.
+    /// Ends all threads. What they are doing is done when this returns; what waits is dropped.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.wake.notify_one();
         let loads = {
             let mut loads = lock(&self.loads);
             loads.jobs.clear();
-            loads.thread.take()
+            std::mem::take(&mut loads.threads)
         };
         let timers = lock(&self.timers).take();
-        for thread in [timers, loads].into_iter().flatten() {
-            if let Err(error) = thread.join() {
-                tracing::error!(%error, "a fault of this program");
-            }
-        }
+        timers.into_iter().chain(loads).for_each(join);
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -115,35 +114,34 @@ impl Threads {
         drop(self.runtime.spawn(task));
     }
 
-    /// Runs `job` on the thread for loads, after those that wait there.
+    /// Runs `job` on a thread for loads, once one is free.
     pub(super) fn load(self: &Arc<Self>, job: Job) {
         let mut loads = lock(&self.loads);
         if self.is_stopping() {
             return;
         }
         loads.jobs.push_back(job);
-        if loads.is_working {
+        if loads.working == self.loads_max {
             return;
         }
-        loads.is_working = true;
-        // It has done its last job, or is about to end after it.
-        let ended = loads.thread.take();
+        loads.working += 1;
+        // Those which have ended, or are about to: all, if none works.
+        let (ended, left) = loads.threads.drain(..).partition(Thread::is_finished);
+        loads.threads = left;
         let kept = Arc::clone(self);
         let run = move || {
-            if let Some(ended) = ended
-                && let Err(error) = ended.join()
-            {
-                tracing::error!(%error, "a fault of this program");
-            }
+            Vec::<Thread>::into_iter(ended).for_each(join);
             while let Some(job) = kept.next_job() {
                 job(kept.clock.now());
             }
         };
         match Thread::start("load-coord", run) {
-            Ok(thread) => loads.thread = Some(thread),
+            Ok(thread) => loads.threads.push(thread),
             Err(error) => {
-                loads.is_working = false;
-                tracing::error!(%error, "start a thread that loads coordinators");
+                loads.working -= 1;
+                if loads.working == 0 {
+                    tracing::error!(%error, "start a thread that loads coordinators");
+                }
             }
         }
     }
@@ -151,7 +149,7 @@ impl Threads {
     fn next_job(&self) -> Option<Job> {
         let mut loads = lock(&self.loads);
         let job = loads.jobs.pop_front();
-        loads.is_working = job.is_some();
+        loads.working -= usize::from(job.is_none());
         job
     }
 
@@ -181,6 +179,12 @@ impl Threads {
                 let _ = timeout(left, self.wake.notified()).await;
             }
         }
+    }
+}
+
+fn join(thread: Thread) {
+    if let Err(error) = thread.join() {
+        tracing::error!(%error, "a fault of this program");
     }
 }
 
