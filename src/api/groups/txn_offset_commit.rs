@@ -104,13 +104,12 @@ impl Commit {
         let bumps = operation.adds_partitions();
         let guard = partition.start_verification(producer, NO_SEQUENCE, bumps, self.call.now)?;
         Ok(guard.map(|guard| {
-            let mut partitions = PartitionSet::default();
-            partitions.insert(partition.topic.as_str(), partition.id.0);
+            let partitions = PartitionSet::of_one(partition.topic.as_str(), partition.id.0);
             let question = Question {
                 transactional_id: Arc::from(self.asked.transactional_id.as_str()),
                 producer_id: producer.0,
                 producer_epoch: producer.1,
-                partitions,
+                partitions: Arc::new(partitions),
                 operation,
             };
             (question, guard)

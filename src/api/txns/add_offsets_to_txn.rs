@@ -27,8 +27,8 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
-    let mut partitions = PartitionSet::default();
-    partitions.insert(GROUP_METADATA_TOPIC, ctx.groups.partition_for(&request.group_id).0);
+    let partition = ctx.groups.partition_for(&request.group_id).0;
+    let partitions = Arc::new(PartitionSet::of_one(GROUP_METADATA_TOPIC, partition));
     let id: Arc<str> = Arc::from(request.transactional_id.as_str());
     let asked = TransactionRequest::AddPartitions(AddPartitions {
         transactional_id: Arc::clone(&id),

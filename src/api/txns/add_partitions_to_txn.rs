@@ -3,7 +3,6 @@
 //! KIP-98, KIP-588 (2: PRODUCER_FENCED), KIP-482 (3: flexible), KIP-890 (4: of several transactions, from one broker to
 //! another, which may only ask; 5: TRANSACTION_ABORTABLE). Either all partitions of a transaction take part or none.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -51,11 +50,11 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
     let image = ctx.image.load();
     let (mut asked, mut calls) = (Vec::new(), Vec::new());
     for transaction in transactions {
-        let partitions = partitions_of(&transaction);
+        let partitions = Arc::new(partitions_of(&transaction));
         let refused = refused(&image, call.version, &partitions);
         calls.push(match refused {
             Some(_) => Called::Now(Ok(Err(ErrorCode::OperationNotAttempted))),
-            None => ask(ctx, &call, &transaction, partitions.clone()),
+            None => ask(ctx, &call, &transaction, Arc::clone(&partitions)),
         });
         let AddPartitionsToTxnTransaction { transactional_id: id, topics, .. } = transaction;
         asked.push(Asked { id, topics, partitions, refused });
@@ -73,7 +72,7 @@ struct Asked {
     id: TransactionalId,
     /// As the client has them, perhaps twice.
     topics: Vec<AddPartitionsToTxnTopic>,
-    partitions: PartitionSet,
+    partitions: Arc<PartitionSet>,
     /// The answer for each partition, where some may not take part.
     refused: Option<Vec<ErrorCode>>,
 }
@@ -90,9 +89,7 @@ fn of_client(request: AddPartitionsToTxnRequest) -> AddPartitionsToTxnTransactio
 fn partitions_of(transaction: &AddPartitionsToTxnTransaction) -> PartitionSet {
     let mut partitions = PartitionSet::default();
     for topic in &transaction.topics {
-        for index in &topic.partitions {
-            partitions.insert(&topic.name, *index);
-        }
+        partitions.add(topic.name.as_str(), topic.partitions.iter().copied());
     }
     partitions
 }
@@ -119,7 +116,7 @@ fn ask(
     ctx: &Arc<Ctx>,
     call: &Call,
     transaction: &AddPartitionsToTxnTransaction,
-    partitions: PartitionSet,
+    partitions: Arc<PartitionSet>,
 ) -> Called<TransactionReply> {
     let transactional_id: Arc<str> = Arc::from(transaction.transactional_id.as_str());
     let producer_id = ProducerId(transaction.producer_id.0);
@@ -168,7 +165,7 @@ impl Asked {
             }
         };
         let mut codes = codes.into_iter();
-        let topic = |(name, indexes): (&Arc<str>, &BTreeSet<i32>)| {
+        let topic = |(name, indexes): (&Arc<str>, &[i32])| {
             topic_result(text(name.as_ref()).into(), indexes.iter().copied().zip(codes.by_ref()))
         };
         result.with_topic_results(self.partitions.topics().map(topic).collect())

@@ -2,7 +2,6 @@
 //!
 //! KIP-664.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -46,10 +45,10 @@ fn state(id: TransactionalId, told: TransactionReply) -> TransactionState {
         Ok(_) => return state.with_error_code(ErrorCode::UnknownServerError.code()),
         Err(code) => return state.with_error_code(code.code()),
     };
-    let topic = |(name, partitions): (&Arc<str>, &BTreeSet<i32>)| {
+    let topic = |(name, partitions): (&Arc<str>, &[i32])| {
         TopicData::default()
             .with_topic(text(name.as_ref()).into())
-            .with_partitions(partitions.iter().copied().collect())
+            .with_partitions(partitions.to_vec())
     };
     state
         .with_transaction_state(text(described.state.name()))

@@ -32,7 +32,18 @@ pub struct Running<M> {
     pub machine: M,
     /// The end of what was appended: replies wait until the high watermark is there.
     pub end: Offset,
+    buffers: Buffers,
 }
+
+/// Where a key and a value are encoded, one after another.
+#[derive(Debug, Default)]
+struct Buffers {
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// A shard keeps no larger buffer for the values of records.
+const BUFFER_BYTES_MAX: usize = 4096;
 
 /// What came of a step.
 #[derive(Debug)]
@@ -74,6 +85,11 @@ enum Failure<R> {
 }
 
 impl<M: Machine> Running<M> {
+    /// A machine that has read its log up to `end`.
+    pub fn new(machine: M, end: Offset) -> Self {
+        Self { machine, end, buffers: Buffers::default() }
+    }
+
     /// Lets the machine decide, and does what it decided. With an error the machine is to be dropped.
     pub fn step(
         &mut self,
@@ -141,7 +157,7 @@ impl<M: Machine> Running<M> {
             if write.records.is_empty() {
                 continue;
             }
-            let appended = records_batch::<M>(topic, env.config, &write, now)
+            let appended = records_batch::<M>(topic, env.config, &write, &mut self.buffers, now)
                 .and_then(|batch| append(log, &batch, origin(env.config, &write), now));
             let appended = match appended {
                 Ok(appended) => appended,
@@ -216,6 +232,7 @@ fn records_batch<M: Machine>(
     topic: &InternalTopic,
     config: &BrokerConfig,
     write: &Write<M::Record>,
+    Buffers { key, value }: &mut Buffers,
     now: Now,
 ) -> Result<Batch, ErrorCode> {
     let none = (ProducerId::NONE, ProducerEpoch::NONE);
@@ -225,9 +242,12 @@ fn records_batch<M: Machine>(
         builder = builder.transactional();
     }
     for record in &write.records {
-        let (key, value) = M::encode(record);
-        builder.push(now.wall, Some(&key), value.as_deref(), &[]);
+        key.clear();
+        value.clear();
+        let has_value = M::encode_into(record, key, value);
+        builder.push(now.wall, Some(key), has_value.then_some(value), &[]);
     }
+    value.shrink_to(BUFFER_BYTES_MAX);
     match (topic.codec)(config) {
         Codec::None => Ok(builder.build_batch()),
         codec => builder.build_compressed(codec).map_err(|_| ErrorCode::UnknownServerError),

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::state::TransactionState;
-use super::transaction::PartitionSet;
+use super::transaction::{PartitionSet, Transaction};
 use crate::types::epoch::{LeaderEpoch, ProducerEpoch};
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::ProducerId;
 use crate::types::time::Timestamp;
-use crate::wire::coordinator_records::transactions::TransactionLogRecord;
 
-/// A record, and the `transaction.version` that it is written under.
+/// A record: what an id has come to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogRecord {
-    /// The record.
-    pub record: TransactionLogRecord,
-    /// The level of the feature, which says in which version its value is written.
+    /// The transactional id.
+    pub transactional_id: Arc<str>,
+    /// Its transaction, as a record of this version has it; none in a tombstone.
+    pub transaction: Option<Transaction>,
+    /// The `transaction.version` that it is written under.
     pub transaction_version: i16,
 }
 
@@ -61,7 +64,7 @@ pub struct AddPartitions {
     /// Its epoch.
     pub producer_epoch: ProducerEpoch,
     /// What is to take part.
-    pub partitions: PartitionSet,
+    pub partitions: Arc<PartitionSet>,
     /// The `transaction.version` that the client works by.
     pub client_version: i16,
 }
@@ -76,7 +79,7 @@ pub struct VerifyPartitions {
     /// Its epoch.
     pub producer_epoch: ProducerEpoch,
     /// What is asked about.
-    pub partitions: PartitionSet,
+    pub partitions: Arc<PartitionSet>,
 }
 
 /// See [`TransactionRequest::EndTransaction`].
@@ -117,8 +120,11 @@ pub struct MarkersWritten {
     /// The epoch of the markers.
     pub producer_epoch: ProducerEpoch,
     /// What became of the marker of each partition.
-    pub outcomes: Vec<(Arc<str>, i32, MarkerOutcome)>,
+    pub outcomes: MarkerOutcomes,
 }
+
+/// What became of the marker of each partition.
+pub type MarkerOutcomes = SmallVec<[(Arc<str>, i32, MarkerOutcome); 1]>;
 
 /// What became of a marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +165,7 @@ pub struct WriteMarkers {
     /// The `transaction.version` under which the markers are checked (KIP-1228).
     pub transaction_version: i16,
     /// Where.
-    pub partitions: PartitionSet,
+    pub partitions: Arc<PartitionSet>,
 }
 
 /// A reply; an error is what the client is told.
@@ -196,7 +202,7 @@ pub struct Description {
     /// Its epoch.
     pub producer_epoch: ProducerEpoch,
     /// What takes part; once it is decided, where the marker is still missing.
-    pub partitions: PartitionSet,
+    pub partitions: Arc<PartitionSet>,
 }
 
 /// What ListTransactions tells.

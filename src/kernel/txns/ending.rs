@@ -5,10 +5,12 @@
 //! epoch of a transaction that is over: it is a repetition if it says what was decided, and refused if not. It can no
 //! longer decide the next transaction (KAFKA-17754).
 
+use std::sync::Arc;
+
 use super::asking::{Answered, EndTransaction, MarkerOutcome, MarkersWritten};
 use super::shard::{Decision, TransactionShard};
 use super::state::TransactionState;
-use super::transaction::Transaction;
+use super::transaction::{PartitionSet, Transaction};
 use super::{EPOCH_BUMPS, is_exhausted};
 use crate::kernel::machine::Env;
 use crate::types::epoch::ProducerEpoch;
@@ -165,19 +167,16 @@ pub(super) fn markers_written(
     if !is_ours {
         return false;
     }
-    let Some(missing) = shard.soft.missing_mut(id) else { return false };
-    let (mut failed, mut fenced) = (false, false);
-    for (topic, partition, outcome) in &written.outcomes {
-        match outcome {
-            MarkerOutcome::Written => missing.remove(topic, *partition),
-            MarkerOutcome::Failed => failed = true,
-            MarkerOutcome::Fenced => fenced = true,
-        }
-    }
-    let is_done = missing.is_empty();
-    if fenced {
+    let with = |outcome: MarkerOutcome| {
+        written.outcomes.iter().filter(move |(_, _, known)| *known == outcome)
+    };
+    let done: PartitionSet = with(MarkerOutcome::Written)
+        .map(|(topic, partition, _)| (Arc::clone(topic), *partition))
+        .collect();
+    let Some(is_done) = shard.soft.written(id, &done) else { return false };
+    if with(MarkerOutcome::Fenced).next().is_some() {
         tracing::warn!(%id, "another coordinator has written markers: this one goes no further");
-    } else if failed {
+    } else if with(MarkerOutcome::Failed).next().is_some() {
         shard.soft.retry(id, env.now.mono);
     }
     is_done

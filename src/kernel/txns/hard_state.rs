@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::asking::LogRecord;
 use super::transaction::Transaction;
-use crate::wire::coordinator_records::transactions::TransactionLogRecord;
 
 /// About what an entry takes beside its id and its partitions.
 const ENTRY_BYTES: usize = 3 * size_of::<Transaction>();
@@ -17,28 +17,23 @@ pub struct HardState {
 }
 
 impl HardState {
-    /// Takes a record. One that says nothing known is passed over.
-    pub fn replay(&mut self, record: TransactionLogRecord) {
-        let TransactionLogRecord(key, value) = record;
-        let id = key.transactional_id;
-        let Some(value) = value else {
+    /// Takes a record.
+    pub fn replay(&mut self, record: LogRecord) {
+        let LogRecord { transactional_id: id, transaction, .. } = record;
+        let Some(transaction) = transaction else {
             self.remove(&id);
             return;
         };
-        let Some(transaction) = Transaction::of_value(&value) else {
-            tracing::warn!(%id, status = value.transaction_status, "a state that is not known");
-            return;
-        };
-        let known = self.by_id.remove_entry(id.as_str());
-        let id = match known {
-            Some((id, before)) => {
-                self.size_bytes -= size_bytes(&id, &before);
-                id
-            }
-            None => Arc::from(id),
-        };
         self.size_bytes += size_bytes(&id, &transaction);
-        self.by_id.insert(id, transaction);
+        match self.by_id.get_mut(&id) {
+            Some(there) => {
+                self.size_bytes -= size_bytes(&id, there);
+                *there = transaction;
+            }
+            None => {
+                self.by_id.insert(id, transaction);
+            }
+        }
     }
 
     fn remove(&mut self, id: &str) {

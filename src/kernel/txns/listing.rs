@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::asking::{Answered, Description, ListedTransaction, Listing, TransactionReply};
 use super::shard::TransactionShard;
-use super::transaction::{PartitionSet, Transaction};
+use super::transaction::Transaction;
 use crate::kernel::machine::Env;
 use crate::types::error_code::ErrorCode;
 
@@ -14,10 +14,7 @@ pub(super) fn describe(shard: &TransactionShard, id: &str) -> TransactionReply {
         return Err(ErrorCode::InvalidRequest);
     }
     let transaction = shard.hard.get(id).ok_or(ErrorCode::TransactionalIdNotFound)?;
-    let partitions = match shard.soft.missing(id) {
-        Some(missing) => missing.clone(),
-        None => PartitionSet::clone(&transaction.partitions),
-    };
+    let partitions = Arc::clone(shard.soft.missing(id).unwrap_or(&transaction.partitions));
     Ok(Answered::Description(Description {
         state: transaction.state,
         timeout_ms: transaction.timeout_ms,

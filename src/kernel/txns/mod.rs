@@ -34,7 +34,8 @@ mod tests;
 
 pub use asking::{
     AddPartitions, Answered, EndTransaction, InitProducerId, Listing, MarkerOutcome,
-    MarkersWritten, TransactionReply, TransactionRequest, VerifyPartitions, WriteMarkers,
+    MarkerOutcomes, MarkersWritten, TransactionReply, TransactionRequest, VerifyPartitions,
+    WriteMarkers,
 };
 pub use shard::TransactionShard;
 pub use state::TransactionState;
@@ -44,6 +45,8 @@ use crate::types::epoch::ProducerEpoch;
 /// The feature whose level says how transactions work here: 1 logs flexible records, 2 bumps the epoch with each
 /// transaction (KIP-890).
 pub const TRANSACTION_VERSION: &str = "transaction.version";
+/// From this level on, records have room for what a producer had before and goes on with.
+pub const FLEXIBLE_VALUES: i16 = 1;
 /// From this level on, the epoch rises with each transaction.
 pub const EPOCH_BUMPS: i16 = 2;
 

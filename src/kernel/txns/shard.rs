@@ -19,7 +19,7 @@ use crate::types::epoch::LeaderEpoch;
 use crate::types::error_code::ErrorCode;
 use crate::types::time::Mono;
 use crate::wire::coordinator_records::CoordinatorRecordError;
-use crate::wire::coordinator_records::transactions::{TransactionLogKey, TransactionLogRecord};
+use crate::wire::coordinator_records::transactions::{TransactionLogRecord, put_key, put_value};
 
 /// So many records are written in one batch when many are written at once.
 const RECORDS_PER_BATCH: usize = 100;
@@ -92,7 +92,7 @@ impl TransactionShard {
             }
             state if state.is_prepared() => {
                 self.soft.decided(id, &next.partitions);
-                let markers = self.markers(id, next, next.partitions.as_ref());
+                let markers = self.markers(id, next, &next.partitions);
                 return Output::write(vec![record(id, next, version)]).with_effect(markers);
             }
             _ => {}
@@ -105,7 +105,7 @@ impl TransactionShard {
         &self,
         id: &Arc<str>,
         transaction: &Transaction,
-        partitions: &PartitionSet,
+        partitions: &Arc<PartitionSet>,
     ) -> WriteMarkers {
         WriteMarkers {
             transactional_id: Arc::clone(id),
@@ -114,7 +114,7 @@ impl TransactionShard {
             coordinator_epoch: self.coordinator_epoch,
             committed: transaction.state == TransactionState::PrepareCommit,
             transaction_version: transaction.client_version,
-            partitions: partitions.clone(),
+            partitions: Arc::clone(partitions),
         }
     }
 
@@ -208,15 +208,17 @@ impl TransactionShard {
 }
 
 /// The record of a state.
-pub(super) fn record(id: &str, transaction: &Transaction, transaction_version: i16) -> LogRecord {
-    let key = TransactionLogKey { transactional_id: id.to_owned() };
-    let value = transaction.value(transaction_version);
-    LogRecord { record: TransactionLogRecord(key, Some(value)), transaction_version }
+pub(super) fn record(
+    id: &Arc<str>,
+    transaction: &Transaction,
+    transaction_version: i16,
+) -> LogRecord {
+    let transaction = Some(transaction.as_logged(transaction_version));
+    LogRecord { transactional_id: Arc::clone(id), transaction, transaction_version }
 }
 
-fn tombstone(id: &str, transaction_version: i16) -> LogRecord {
-    let key = TransactionLogKey { transactional_id: id.to_owned() };
-    LogRecord { record: TransactionLogRecord(key, None), transaction_version }
+fn tombstone(id: &Arc<str>, transaction_version: i16) -> LogRecord {
+    LogRecord { transactional_id: Arc::clone(id), transaction: None, transaction_version }
 }
 
 impl Machine for TransactionShard {
@@ -239,16 +241,40 @@ impl Machine for TransactionShard {
         value: Option<&Bytes>,
     ) -> Result<Option<LogRecord>, CoordinatorRecordError> {
         let key = key.ok_or(CoordinatorRecordError::NoType)?;
-        let record = TransactionLogRecord::decode(key, value)?;
-        Ok(record.map(|record| LogRecord { record, transaction_version: 0 }))
+        let Some(TransactionLogRecord(key, value)) = TransactionLogRecord::decode(key, value)?
+        else {
+            return Ok(None);
+        };
+        let transactional_id = Arc::from(key.transactional_id);
+        let transaction = match value {
+            Some(value) => match Transaction::of_value(&value) {
+                Some(transaction) => Some(transaction),
+                // A state that is none of those that are logged.
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        Ok(Some(LogRecord { transactional_id, transaction, transaction_version: 0 }))
     }
 
     fn encode(record: &LogRecord) -> (Bytes, Option<Bytes>) {
-        record.record.encode(record.transaction_version)
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        let has_value = Self::encode_into(record, &mut key, &mut value);
+        (key.into(), has_value.then(|| value.into()))
+    }
+
+    fn encode_into(record: &LogRecord, key: &mut Vec<u8>, value: &mut Vec<u8>) -> bool {
+        put_key(key, &record.transactional_id);
+        let Some(transaction) = &record.transaction else { return false };
+        let partitions = transaction.logged_partitions();
+        let partitions =
+            partitions.map(|it| it.topics().map(|(topic, indexes)| (topic.as_ref(), indexes)));
+        put_value(value, &transaction.value(), partitions, record.transaction_version);
+        true
     }
 
     fn replay(&mut self, record: LogRecord, _at: Replayed) {
-        self.hard.replay(record.record);
+        self.hard.replay(record);
     }
 
     fn replay_marker(&mut self, _marker: Marker) {}
@@ -338,8 +364,7 @@ impl Machine for TransactionShard {
         refused: Refused<LogRecord>,
     ) -> Option<OutputOf<Self>> {
         let records = refused.writes.into_iter().flat_map(|write| write.records);
-        let ids: BTreeSet<Arc<str>> =
-            records.map(|it| Arc::from(it.record.0.transactional_id)).collect();
+        let ids: BTreeSet<Arc<str>> = records.map(|it| it.transactional_id).collect();
         for id in ids {
             match self.hard.get(&id) {
                 Some(transaction) if transaction.state == TransactionState::Ongoing => {

@@ -21,7 +21,7 @@ pub struct SoftState {
     /// Markers to be written again.
     retries: Timers,
     /// Where the markers of decided transactions are still missing.
-    missing: SeededMap<Arc<str>, PartitionSet>,
+    missing: SeededMap<Arc<str>, Arc<PartitionSet>>,
     /// The epoch before the last bump that its producer asked for: when it asks again, it did not hear (KIP-360).
     last_epochs: SeededMap<Arc<str>, ProducerEpoch>,
     /// When ids are looked through for those that have expired.
@@ -45,6 +45,9 @@ impl Timers {
     }
 
     fn clear(&mut self, id: &Arc<str>) {
+        if self.by_id.is_empty() {
+            return;
+        }
         if let Some(at) = self.by_id.remove(id) {
             self.by_time.remove(&(at, Arc::clone(id)));
         }
@@ -106,19 +109,26 @@ impl SoftState {
     }
 
     /// A transaction is decided: its time does not count any more, its markers are missing.
-    pub fn decided(&mut self, id: &Arc<str>, partitions: &PartitionSet) {
+    pub fn decided(&mut self, id: &Arc<str>, partitions: &Arc<PartitionSet>) {
         self.deadlines.clear(id);
-        self.missing.insert(Arc::clone(id), partitions.clone());
+        self.missing.insert(Arc::clone(id), Arc::clone(partitions));
     }
 
     /// Where markers are missing.
-    pub fn missing(&self, id: &str) -> Option<&PartitionSet> {
+    pub fn missing(&self, id: &str) -> Option<&Arc<PartitionSet>> {
         self.missing.get(id)
     }
 
-    /// Where markers are missing, to be changed.
-    pub fn missing_mut(&mut self, id: &str) -> Option<&mut PartitionSet> {
-        self.missing.get_mut(id)
+    /// The markers of these are written. Gives whether none is missing any more; nothing if none was.
+    pub fn written(&mut self, id: &str, written: &PartitionSet) -> Option<bool> {
+        let missing = self.missing.get_mut(id)?;
+        // What takes part in the transaction is not copied for the usual case, in which all are written at once.
+        if **missing == *written {
+            *missing = PartitionSet::none();
+        } else if !written.is_empty() {
+            Arc::make_mut(missing).remove_all(written);
+        }
+        Some(missing.is_empty())
     }
 
     /// Markers are to be tried again in a while.

@@ -2,46 +2,86 @@
 //!
 //! A move gives a new value and changes nothing: it becomes a record, and the record becomes the state.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use smallvec::SmallVec;
 
 use super::state::TransactionState;
-use super::{EPOCH_BUMPS, is_exhausted};
+use super::{EPOCH_BUMPS, FLEXIBLE_VALUES, is_exhausted};
 use crate::types::epoch::ProducerEpoch;
 use crate::types::ids::ProducerId;
 use crate::types::time::{Now, Timestamp};
-use crate::wire::coordinator_records::transactions::{PartitionsSchema, TransactionLogValue};
+use crate::wire::coordinator_records::transactions::TransactionLogValue;
 
-/// Partitions by topic, in order. Topics are the coordinator's own copies.
+/// The indexes of a topic's partitions, in order.
+type Indexes = SmallVec<[i32; 4]>;
+
+/// Partitions by topic, in order. Topics are the coordinator's own copies. Most transactions have a partition or two, for
+/// which nothing is allocated here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PartitionSet(BTreeMap<Arc<str>, BTreeSet<i32>>);
+pub struct PartitionSet(SmallVec<[(Arc<str>, Indexes); 1]>);
+
+/// The set of a transaction that has none, of which there is one.
+static NO_PARTITIONS: LazyLock<Arc<PartitionSet>> = LazyLock::new(Arc::default);
 
 impl PartitionSet {
-    /// Adds a partition.
-    pub fn insert(&mut self, topic: &str, partition: i32) {
-        match self.0.get_mut(topic) {
-            Some(partitions) => {
-                partitions.insert(partition);
-            }
-            None => {
-                self.0.insert(Arc::from(topic), BTreeSet::from([partition]));
-            }
+    /// An empty set that many share.
+    pub fn none() -> Arc<Self> {
+        Arc::clone(&NO_PARTITIONS)
+    }
+
+    /// The set of one partition.
+    pub fn of_one(topic: impl AsRef<str> + Into<Arc<str>>, partition: i32) -> Self {
+        let mut set = Self::default();
+        set.add(topic, [partition]);
+        set
+    }
+
+    /// Adds partitions of a topic, in any order.
+    pub fn add(
+        &mut self,
+        topic: impl AsRef<str> + Into<Arc<str>>,
+        partitions: impl IntoIterator<Item = i32>,
+    ) {
+        let mut partitions = partitions.into_iter().peekable();
+        if partitions.peek().is_none() {
+            return;
+        }
+        let at = self.place(topic.as_ref()).unwrap_or_else(|at| {
+            self.0.insert(at, (topic.into(), Indexes::new()));
+            at
+        });
+        let Some((_, indexes)) = self.0.get_mut(at) else { return };
+        let mut is_sorted = true;
+        for partition in partitions {
+            is_sorted &= indexes.last().is_none_or(|last| *last < partition);
+            indexes.push(partition);
+        }
+        if !is_sorted {
+            indexes.sort_unstable();
+            indexes.dedup();
         }
     }
 
-    /// Takes a partition out.
-    pub fn remove(&mut self, topic: &str, partition: i32) {
-        if let Some(partitions) = self.0.get_mut(topic) {
-            partitions.remove(&partition);
-            if partitions.is_empty() {
-                self.0.remove(topic);
-            }
+    /// Adds all that `other` has.
+    pub fn add_all(&mut self, other: &Self) {
+        for (topic, partitions) in other.topics() {
+            self.add(Arc::clone(topic), partitions.iter().copied());
         }
+    }
+
+    /// Takes out all that `other` has.
+    pub fn remove_all(&mut self, other: &Self) {
+        self.0.retain(|(topic, indexes)| {
+            indexes.retain(|index| !other.contains(topic, *index));
+            !indexes.is_empty()
+        });
     }
 
     /// Whether it has this partition.
     pub fn contains(&self, topic: &str, partition: i32) -> bool {
-        self.0.get(topic).is_some_and(|partitions| partitions.contains(&partition))
+        let found = self.place(topic).ok().and_then(|at| self.0.get(at));
+        found.is_some_and(|(_, indexes)| indexes.binary_search(&partition).is_ok())
     }
 
     /// Whether it has all that `other` has.
@@ -51,7 +91,7 @@ impl PartitionSet {
 
     /// How many partitions there are.
     pub fn len(&self) -> usize {
-        self.0.values().map(BTreeSet::len).sum()
+        self.0.iter().map(|(_, indexes)| indexes.len()).sum()
     }
 
     /// Whether there is none.
@@ -61,30 +101,39 @@ impl PartitionSet {
 
     /// Each partition, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, i32)> {
-        self.0.iter().flat_map(|(topic, partitions)| partitions.iter().map(move |it| (topic, *it)))
+        self.0.iter().flat_map(|(topic, indexes)| indexes.iter().map(move |it| (topic, *it)))
     }
 
     /// Each topic with its partitions, in order.
-    pub fn topics(&self) -> impl Iterator<Item = (&Arc<str>, &BTreeSet<i32>)> {
-        self.0.iter()
+    pub fn topics(&self) -> impl ExactSizeIterator<Item = (&Arc<str>, &[i32])> {
+        self.0.iter().map(|(topic, indexes)| (topic, indexes.as_slice()))
     }
 
     /// About how much memory it takes.
     pub fn size_bytes(&self) -> usize {
-        let topic = |(name, partitions): (&Arc<str>, &BTreeSet<i32>)| {
-            name.len()
-                + size_of::<(Arc<str>, BTreeSet<i32>)>()
-                + 2 * partitions.len() * size_of::<i32>()
+        let topic = |(name, indexes): (&Arc<str>, &[i32])| {
+            name.len() + size_of::<(Arc<str>, Indexes)>() + size_of_val(indexes)
         };
-        self.0.iter().map(topic).sum()
+        self.topics().map(topic).sum()
+    }
+
+    /// Where a topic is, or would have to be.
+    fn place(&self, topic: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.as_ref().cmp(topic))
     }
 }
 
-impl<'a> FromIterator<(&'a str, i32)> for PartitionSet {
-    fn from_iter<I: IntoIterator<Item = (&'a str, i32)>>(partitions: I) -> Self {
+impl<T: AsRef<str> + Into<Arc<str>> + Ord> FromIterator<(T, i32)> for PartitionSet {
+    fn from_iter<I: IntoIterator<Item = (T, i32)>>(partitions: I) -> Self {
+        let mut all: SmallVec<[(T, i32); 1]> = partitions.into_iter().collect();
+        all.sort_unstable();
         let mut set = Self::default();
-        for (topic, partition) in partitions {
-            set.insert(topic, partition);
+        for (topic, partition) in all {
+            match set.0.last_mut().filter(|(last, _)| last.as_ref() == topic.as_ref()) {
+                Some((_, indexes)) if indexes.last() == Some(&partition) => {}
+                Some((_, indexes)) => indexes.push(partition),
+                None => set.0.push((topic.into(), Indexes::from_slice(&[partition]))),
+            }
         }
         set
     }
@@ -125,7 +174,7 @@ impl Transaction {
             next_producer_id: ProducerId::NONE,
             producer_epoch: ProducerEpoch::NONE,
             timeout_ms,
-            partitions: Arc::default(),
+            partitions: PartitionSet::none(),
             started: Timestamp::NONE,
             updated: now,
             client_version: 0,
@@ -142,11 +191,11 @@ impl Transaction {
         // Kafka, too, does not look at the partitions of an empty one.
         if state != TransactionState::Empty {
             for topic in value.transaction_partitions.iter().flatten() {
-                for partition in &topic.partition_ids {
-                    partitions.insert(&topic.topic, *partition);
-                }
+                partitions.add(topic.topic.as_str(), topic.partition_ids.iter().copied());
             }
         }
+        let partitions =
+            if partitions.is_empty() { PartitionSet::none() } else { Arc::new(partitions) };
         Some(Self {
             state,
             producer_id: ProducerId(value.producer_id),
@@ -154,41 +203,45 @@ impl Transaction {
             next_producer_id: ProducerId(value.next_producer_id),
             producer_epoch: ProducerEpoch(value.producer_epoch),
             timeout_ms: value.transaction_timeout_ms,
-            partitions: Arc::new(partitions),
+            partitions,
             started: Timestamp(value.transaction_start_timestamp_ms),
             updated: Timestamp(value.transaction_last_update_timestamp_ms),
             client_version: value.client_transaction_version,
         })
     }
 
-    /// The record's value. What version 0 of it has no room for is left out, so that what is replayed now is what is
+    /// As a record has it: what version 0 of it has no room for is left out, so that what is replayed now is what is
     /// replayed after a load.
-    pub fn value(&self, transaction_version: i16) -> TransactionLogValue {
-        let schema = |(topic, partitions): (&Arc<str>, &BTreeSet<i32>)| PartitionsSchema {
-            topic: topic.as_ref().to_owned(),
-            partition_ids: partitions.iter().copied().collect(),
-        };
-        let is_empty = self.state == TransactionState::Empty;
-        let value = TransactionLogValue {
+    #[must_use]
+    pub fn as_logged(&self, transaction_version: i16) -> Self {
+        let logged = self.clone();
+        if transaction_version >= FLEXIBLE_VALUES {
+            return logged;
+        }
+        let (previous_producer_id, next_producer_id) = (ProducerId::NONE, ProducerId::NONE);
+        Self { previous_producer_id, next_producer_id, client_version: 0, ..logged }
+    }
+
+    /// The record's value, but for the partitions.
+    pub fn value(&self) -> TransactionLogValue {
+        TransactionLogValue {
             producer_id: self.producer_id.0,
             producer_epoch: self.producer_epoch.0,
             transaction_timeout_ms: self.timeout_ms,
             transaction_status: self.state.number(),
-            transaction_partitions: (!is_empty)
-                .then(|| self.partitions.topics().map(schema).collect()),
+            transaction_partitions: None,
             transaction_last_update_timestamp_ms: self.updated.0,
             transaction_start_timestamp_ms: self.started.0,
-            ..TransactionLogValue::default()
-        };
-        if transaction_version < 1 {
-            return value;
-        }
-        TransactionLogValue {
             previous_producer_id: self.previous_producer_id.0,
             next_producer_id: self.next_producer_id.0,
             client_transaction_version: self.client_version,
-            ..value
+            ..TransactionLogValue::default()
         }
+    }
+
+    /// The partitions of the record; none where it says null.
+    pub fn logged_partitions(&self) -> Option<&PartitionSet> {
+        (self.state != TransactionState::Empty).then_some(&*self.partitions)
     }
 
     /// The producer begins, or goes on, with this identity.
@@ -203,7 +256,7 @@ impl Transaction {
             producer_id,
             producer_epoch,
             timeout_ms,
-            partitions: Arc::default(),
+            partitions: PartitionSet::none(),
             started: Timestamp::NONE,
             updated: now,
             ..self.moved(TransactionState::Empty)
@@ -212,13 +265,15 @@ impl Transaction {
 
     /// Partitions take part from now on.
     #[must_use]
-    pub fn joined(&self, added: &PartitionSet, client_version: i16, now: Timestamp) -> Self {
-        let mut partitions = PartitionSet::clone(&self.partitions);
-        for (topic, partition) in added.iter() {
-            partitions.insert(topic, partition);
+    pub fn joined(&self, added: &Arc<PartitionSet>, client_version: i16, now: Timestamp) -> Self {
+        let mut partitions = Arc::clone(added);
+        if !self.partitions.is_empty() {
+            let mut all = PartitionSet::clone(&self.partitions);
+            all.add_all(added);
+            partitions = Arc::new(all);
         }
         Self {
-            partitions: Arc::new(partitions),
+            partitions,
             started: if self.state.is_idle() { now } else { self.started },
             updated: now,
             client_version,
@@ -263,7 +318,7 @@ impl Transaction {
             producer_id,
             producer_epoch,
             next_producer_id: ProducerId::NONE,
-            partitions: Arc::default(),
+            partitions: PartitionSet::none(),
             updated: now,
             ..self.moved(state)
         }

@@ -63,7 +63,7 @@ pub struct Question {
     /// Its epoch.
     pub producer_epoch: ProducerEpoch,
     /// Where it writes.
-    pub partitions: PartitionSet,
+    pub partitions: Arc<PartitionSet>,
     /// What its client can work with.
     pub operation: Operation,
 }

@@ -8,7 +8,6 @@
 //! lost. A partition that does not exist any more needs no marker. One whose leader is another node has to wait for the
 //! channel to that node, which there is none of yet: its coordinator tries again.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
@@ -20,9 +19,9 @@ use crate::kernel::groups::shard::GroupShard;
 use crate::kernel::machine::ShardId;
 use crate::kernel::metadata::changes::Changes;
 use crate::kernel::metadata::image::Image;
-use crate::kernel::txns::transaction::PartitionSet;
 use crate::kernel::txns::{
-    MarkerOutcome, MarkersWritten, TransactionRequest, TransactionShard, WriteMarkers,
+    MarkerOutcome, MarkerOutcomes, MarkersWritten, TransactionRequest, TransactionShard,
+    WriteMarkers,
 };
 use crate::shell::clock::Clock;
 use crate::types::error_code::ErrorCode;
@@ -42,8 +41,8 @@ pub struct Markers {
     transactions: OnceLock<Weak<Coordinator<TransactionShard>>>,
 }
 
-/// What becomes of the markers that a coordinator wanted; some may have to be waited for.
-type Outcomes = Vec<(Arc<str>, i32, Called<()>)>;
+/// Markers that wait for their replicas.
+type Waiting = Vec<(Arc<str>, i32, Called<()>)>;
 
 impl FollowsMetadata for Markers {
     fn apply(&self, image: &Arc<Image>, _: &Changes, _: Now) {
@@ -71,19 +70,13 @@ impl Markers {
         let (markers, threads) = (Arc::clone(self), Arc::downgrade(threads));
         Box::new(move |shard, wanted| {
             let now = clock.now();
-            let outcomes = markers.write_all(&wanted, now);
-            let are_there = !outcomes.iter().any(|(_, _, it)| matches!(it, Called::Later(_)));
-            if are_there {
-                let known = outcomes.into_iter().filter_map(|(topic, partition, called)| {
-                    let Called::Now(result) = called else { return None };
-                    Some((topic, partition, MarkerOutcome::of(result)))
-                });
-                let known = known.collect();
+            let (known, waiting) = markers.write_all(&wanted, now);
+            if waiting.is_empty() {
                 markers.tell(shard, written(wanted, known), now);
             } else if let Some(threads) = threads.upgrade() {
                 let markers = Arc::clone(&markers);
                 threads.spawn(async move {
-                    let known = told(outcomes).await;
+                    let known = told(known, waiting).await;
                     markers.tell(shard, written(wanted, known), clock.now());
                 });
             }
@@ -126,44 +119,10 @@ impl Markers {
         Called::Now(appended.map(|_| ()))
     }
 
-    /// Writes what a coordinator of this node wants.
-    fn write_all(&self, wanted: &WriteMarkers, now: Now) -> Outcomes {
-        let mut outcomes = Outcomes::new();
-        for (broker, partitions) in self.by_leader(wanted, &mut outcomes) {
-            self.send(broker, wanted, &partitions, now, &mut outcomes);
-        }
-        outcomes
-    }
-
-    /// The partitions of each leader. Those that are gone are as good as written, as in Kafka.
-    fn by_leader(
-        &self,
-        wanted: &WriteMarkers,
-        outcomes: &mut Outcomes,
-    ) -> BTreeMap<NodeId, PartitionSet> {
-        let image = self.image.load();
-        let mut leaders: BTreeMap<NodeId, PartitionSet> = BTreeMap::new();
-        for (topic, partition) in wanted.partitions.iter() {
-            let known = image.topics.named(topic);
-            match known.and_then(|known| known.partitions.get(&PartitionId(partition))) {
-                Some(registration) => {
-                    leaders.entry(registration.leader).or_default().insert(topic, partition);
-                }
-                None => outcomes.push((Arc::clone(topic), partition, Called::Now(Ok(())))),
-            }
-        }
-        leaders
-    }
-
-    /// One broker's share of the markers: the door to other brokers, once there are any.
-    fn send(
-        &self,
-        broker: NodeId,
-        wanted: &WriteMarkers,
-        partitions: &PartitionSet,
-        now: Now,
-        outcomes: &mut Outcomes,
-    ) {
+    /// Writes what a coordinator of this node wants. Gives what became of it, and what has to be waited for. Partitions
+    /// that are gone are as good as written, as in Kafka; for those of other brokers here will be the door, once there
+    /// is one.
+    fn write_all(&self, wanted: &WriteMarkers, now: Now) -> (MarkerOutcomes, Waiting) {
         let end = EndOfTransaction {
             producer_id: wanted.producer_id,
             producer_epoch: wanted.producer_epoch,
@@ -171,29 +130,37 @@ impl Markers {
             commit: wanted.committed,
             transaction_version: wanted.transaction_version,
         };
-        for (topic, partition) in partitions.iter() {
-            let called = if broker == self.node {
-                self.write(end, topic, PartitionId(partition), now)
-            } else {
-                Called::Now(Err(ErrorCode::NotLeaderOrFollower))
+        let image = self.image.load();
+        let (mut known, mut waiting) = (MarkerOutcomes::new(), Waiting::new());
+        for (topic, partition) in wanted.partitions.iter() {
+            let id = PartitionId(partition);
+            let registered = image.topics.named(topic).and_then(|it| it.partitions.get(&id));
+            let called = match registered {
+                None => Called::Now(Ok(())),
+                Some(it) if it.leader == self.node => self.write(end, topic, id, now),
+                Some(_) => Called::Now(Err(ErrorCode::NotLeaderOrFollower)),
             };
-            outcomes.push((Arc::clone(topic), partition, called));
+            let topic = Arc::clone(topic);
+            match called {
+                Called::Now(result) => known.push((topic, partition, MarkerOutcome::of(result))),
+                called @ Called::Later(_) => waiting.push((topic, partition, called)),
+            }
         }
+        (known, waiting)
     }
 }
 
 const ACKS_ALL: i16 = -1;
 
-/// What became of each, once that is known.
-async fn told(outcomes: Outcomes) -> Vec<(Arc<str>, i32, MarkerOutcome)> {
-    let mut known = Vec::with_capacity(outcomes.len());
-    for (topic, partition, called) in outcomes {
+/// What became of all, once that is known.
+async fn told(mut known: MarkerOutcomes, waiting: Waiting) -> MarkerOutcomes {
+    for (topic, partition, called) in waiting {
         known.push((topic, partition, MarkerOutcome::of(called.told().await)));
     }
     known
 }
 
-fn written(wanted: WriteMarkers, outcomes: Vec<(Arc<str>, i32, MarkerOutcome)>) -> MarkersWritten {
+fn written(wanted: WriteMarkers, outcomes: MarkerOutcomes) -> MarkersWritten {
     MarkersWritten {
         transactional_id: wanted.transactional_id,
         producer_id: wanted.producer_id,

@@ -29,6 +29,28 @@ impl RecordWriter {
         Self { bytes: Vec::with_capacity(64), flexible }
     }
 
+    /// Goes on after what `bytes` holds.
+    pub const fn after(bytes: Vec<u8>, flexible: bool) -> Self {
+        Self { bytes, flexible }
+    }
+
+    /// All that was appended, and what was there before.
+    pub fn into_vec(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Appends a text.
+    pub fn text(&mut self, text: &str) {
+        self.nullable_text(Some(text));
+    }
+
+    /// Appends the tagged fields of a structure that has none.
+    pub fn no_tagged_fields(&mut self) {
+        if self.flexible {
+            self.unsigned(0);
+        }
+    }
+
     /// Appends bytes as they are.
     pub fn slice(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
@@ -45,7 +67,7 @@ impl RecordWriter {
     }
 
     /// The length of bytes or the count of an array, None for null.
-    fn long_length(&mut self, length: Option<usize>) {
+    pub fn long_length(&mut self, length: Option<usize>) {
         if self.flexible {
             self.compact_length(length);
         } else {

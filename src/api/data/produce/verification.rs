@@ -109,12 +109,12 @@ pub fn begin(ctx: &Ctx, call: &Call, request: &ProduceRequest) -> Begun {
     if walk.waiting.is_empty() {
         return Begun::Known(walk.verdicts);
     }
-    let partitions = walk.waiting.iter().map(|it| (it.topic.as_ref(), it.partition.0));
+    let partitions = walk.waiting.iter().map(|it| (Arc::clone(&it.topic), it.partition.0));
     let question = Question {
         transactional_id: Arc::from(transactional_id.as_str()),
         producer_id,
         producer_epoch,
-        partitions: partitions.collect::<PartitionSet>(),
+        partitions: Arc::new(partitions.collect::<PartitionSet>()),
         operation,
     };
     let called = ask(&question, ctx, call.now);

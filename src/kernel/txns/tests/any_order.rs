@@ -60,8 +60,7 @@ impl Checker {
     fn check(&mut self, world: &World) {
         for (key, value) in &world.log[self.seen..] {
             let record = TransactionShard::decode(Some(key), value.as_ref()).unwrap().unwrap();
-            let value = record.record.1.unwrap();
-            let read = Transaction::of_value(&value).unwrap();
+            let read = record.transaction.unwrap();
             let before = self.state.unwrap_or(TransactionState::Empty);
             assert!(read.state.may_follow(before), "from {before} to {}", read.state);
             self.state = Some(read.state);

@@ -143,7 +143,7 @@ fn markers_are_tried_until_they_are_written() {
     world.write_markers(MarkerOutcome::Failed);
     assert_eq!((world.state(), world.effects.len()), (PrepareCommit, 0));
     world.pass(100);
-    assert_eq!(world.effects[0].partitions, set(&[("a", 0), ("a", 1)]));
+    assert_eq!(*world.effects[0].partitions, set(&[("a", 0), ("a", 1)]));
     // One of two.
     let wanted = world.effects.pop_front().unwrap();
     let written = |outcomes: &[(i32, MarkerOutcome)]| MarkersWritten {
@@ -155,10 +155,10 @@ fn markers_are_tried_until_they_are_written() {
     let one = written(&[(0, MarkerOutcome::Written), (1, MarkerOutcome::Failed)]);
     world.ask(TransactionRequest::MarkersWritten(one)).unwrap();
     world.pass(100);
-    assert_eq!(world.effects[0].partitions, set(&[("a", 1)]));
+    assert_eq!(*world.effects[0].partitions, set(&[("a", 1)]));
     // After a load nobody knows which are written: all are, once more.
     world.load();
-    assert_eq!(world.effects[0].partitions, set(&[("a", 0), ("a", 1)]));
+    assert_eq!(*world.effects[0].partitions, set(&[("a", 0), ("a", 1)]));
     assert!(world.effects[0].committed);
     world.write_markers(MarkerOutcome::Written);
     assert_eq!(world.state(), CompleteCommit);
@@ -200,7 +200,7 @@ fn what_is_refused_has_not_happened() {
         transactional_id: wanted.transactional_id,
         producer_id: wanted.producer_id,
         producer_epoch: wanted.producer_epoch,
-        outcomes: vec![(Arc::from("a"), 0, MarkerOutcome::Written)],
+        outcomes: [(Arc::from("a"), 0, MarkerOutcome::Written)].into_iter().collect(),
     };
     world.ask(TransactionRequest::MarkersWritten(written)).unwrap_err();
     assert_eq!(world.state(), PrepareCommit);

@@ -10,7 +10,7 @@ fn partitions_join_and_are_verified() {
             transactional_id: Arc::from(ID),
             producer_id: ProducerId(id),
             producer_epoch: ProducerEpoch(epoch),
-            partitions: set(partitions),
+            partitions: Arc::new(set(partitions)),
         }))
     };
     let unknown = Err(ErrorCode::InvalidProducerIdMapping);

@@ -118,8 +118,9 @@ impl World {
     fn append(&mut self, record: &LogRecord) {
         let (key, value) = TransactionShard::encode(record);
         let read = TransactionShard::decode(Some(&key), value.as_ref()).unwrap().unwrap();
-        assert_eq!(read.record, record.record);
-        let id = &record.record.0.transactional_id;
+        let told = |it: &LogRecord| (Arc::clone(&it.transactional_id), it.transaction.clone());
+        assert_eq!(told(&read), told(record));
+        let id = &record.transactional_id;
         let before = self.shard.hard.get(id).map(|it| it.state);
         let offset = Offset(self.log.len() as i64);
         self.log.push((key, value));
@@ -141,7 +142,8 @@ impl World {
     fn replayed(&self, count: usize) -> TransactionShard {
         let mut shard = TransactionShard::new(shard_id());
         for (offset, (key, value)) in self.log.iter().take(count).enumerate() {
-            let record = TransactionShard::decode(Some(key), value.as_ref()).unwrap().unwrap();
+            let record = TransactionShard::decode(Some(key), value.as_ref()).unwrap();
+            let Some(record) = record else { continue };
             let offset = Offset(offset as i64);
             shard
                 .replay(record, Replayed { offset, transaction: None, timestamp: Timestamp::NONE });
@@ -184,7 +186,7 @@ impl World {
             transactional_id: Arc::from(ID),
             producer_id: ProducerId(id),
             producer_epoch: ProducerEpoch(epoch),
-            partitions: set(partitions),
+            partitions: Arc::new(set(partitions)),
             client_version,
         })))
     }
@@ -249,7 +251,7 @@ impl World {
     /// Puts the id into a state as if it had come there.
     fn put(&mut self, transaction: &Transaction) {
         let version = self.image.features.get(TRANSACTION_VERSION).copied().unwrap_or(0);
-        let record = shard::record(ID, transaction, version);
+        let record = shard::record(&Arc::from(ID), transaction, version);
         let (key, value) = TransactionShard::encode(&record);
         self.log.push((key, value));
         self.load();
@@ -304,8 +306,8 @@ fn transactions_of_version_0_keep_their_epoch() {
         assert_eq!((markers.producer_epoch, markers.committed), (ProducerEpoch(0), commit));
         assert_eq!(markers.coordinator_epoch, LeaderEpoch(5));
         assert_eq!(
-            (markers.partitions, markers.transaction_version),
-            (set(&[("a", 0), ("b", 2)]), 0)
+            (&*markers.partitions, markers.transaction_version),
+            (&set(&[("a", 0), ("b", 2)]), 0)
         );
         let state =
             if commit { TransactionState::CompleteCommit } else { TransactionState::CompleteAbort };
@@ -371,11 +373,11 @@ fn what_is_asked_about_ids() {
         transactional_id: wanted.transactional_id,
         producer_id: wanted.producer_id,
         producer_epoch: wanted.producer_epoch,
-        outcomes: vec![(Arc::from("a"), 1, MarkerOutcome::Written)],
+        outcomes: [(Arc::from("a"), 1, MarkerOutcome::Written)].into_iter().collect(),
     };
     world.ask(TransactionRequest::MarkersWritten(written)).unwrap();
     let Ok(Answered::Description(description)) = describe(&mut world, ID) else { panic!() };
-    assert_eq!(description.partitions, set(&[("a", 0)]));
+    assert_eq!(*description.partitions, set(&[("a", 0)]));
     assert_eq!(description.state, TransactionState::PrepareCommit);
     assert_eq!((description.timeout_ms, description.started), (TIMEOUT_MS, Timestamp(START_MS)));
 }
