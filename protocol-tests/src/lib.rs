@@ -5,6 +5,7 @@
 //! - `connection`: a raw client of frames and requests.
 //! - `fields`: the primitive types of Kafka's protocol, written and read.
 //! - `requests`: those that most tests make.
+//! - `compacted`: a compacted topic at work.
 //! - `random`: choices that a seed repeats.
 //! - `sight`: what a reader sees in an answer to Fetch.
 //! - `record_batch`: batches made and checked byte by byte, good ones and bad ones.
@@ -18,6 +19,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 pub mod check;
+pub mod compacted;
 pub mod connection;
 pub mod fields;
 pub mod history;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod cluster;
+mod compaction;
 mod configs;
 mod consumer_groups;
 mod coordinators;
