@@ -4,7 +4,7 @@
 //! The client is told at once that there is no such topic, and asks again; meanwhile the controller makes it. What
 //! becomes of that nobody waits for: where it fails, clients go on being told that there is no such topic.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -30,6 +30,8 @@ struct InFlight {
     topics: BTreeSet<String>,
     /// One for each request that the controller has not answered; each has a topic at least.
     tasks: JoinSet<()>,
+    /// Why an internal topic was not made when that was last tried, as far as it was not.
+    failures: BTreeMap<&'static str, String>,
 }
 
 impl AutoCreation {
@@ -49,6 +51,22 @@ impl AutoCreation {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for name in names {
             state.topics.remove(name);
+        }
+    }
+
+    /// Notes what became of an internal topic; true if it is news that it was not made.
+    fn note(&self, topic: &'static str, failure: Option<String>) -> bool {
+        let failures = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).failures;
+        match failure {
+            Some(failure) if failures.get(topic) == Some(&failure) => false,
+            Some(failure) => {
+                failures.insert(topic, failure);
+                true
+            }
+            None => {
+                failures.remove(topic);
+                false
+            }
         }
     }
 
@@ -75,7 +93,7 @@ pub fn create(ctx: &Arc<Ctx>, names: Vec<String>) {
         let reply = asked.controller.call(Request::CreateTopics(request)).await;
         asked.auto_creation.end(&names);
         if let Ok(Reply::CreateTopics(response)) = &reply {
-            warn_of_internal(response);
+            warn_of_internal(&asked.auto_creation, response);
         }
         tracing::debug!(?names, ?reply, "topics created because they were asked for");
     });
@@ -97,14 +115,18 @@ fn topic(name: &str, config: &BrokerConfig) -> CreatableTopic {
         .with_configs((internal.configs)(config).into_iter().map(set).collect())
 }
 
-/// Clients learn no more than that there is no coordinator: the operator has to be told why, at each attempt.
-fn warn_of_internal(response: &CreateTopicsResponse) {
+/// Clients learn no more than that there is no coordinator, and ask again for ever: the operator has to be told why, once
+/// for each reason.
+fn warn_of_internal(creation: &AutoCreation, response: &CreateTopicsResponse) {
     let exists = ErrorCode::TopicAlreadyExists.code();
     for topic in &response.topics {
-        if InternalTopic::named(&topic.name).is_some() && ![0, exists].contains(&topic.error_code) {
-            let message = topic.error_message.as_deref().unwrap_or_default();
-            let error = ErrorCode::from_code(topic.error_code);
-            tracing::warn!(topic = %topic.name.as_str(), ?error, message, "make an internal topic");
+        let Some(internal) = InternalTopic::named(&topic.name) else { continue };
+        let error = ErrorCode::from_code(topic.error_code);
+        let message = topic.error_message.as_deref().unwrap_or_default();
+        let failed = ![0, exists].contains(&topic.error_code);
+        if creation.note(internal.name, failed.then(|| format!("{error:?} {message}"))) {
+            let topic = internal.name;
+            tracing::warn!(topic, ?error, message, "an internal topic cannot be made");
         }
     }
 }
@@ -112,6 +134,15 @@ fn warn_of_internal(response: &CreateTopicsResponse) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_is_told_once_until_it_is_another() {
+        let creation = AutoCreation::default();
+        let fails = |topic, failure: Option<&str>| creation.note(topic, failure.map(str::to_owned));
+        assert!(fails("a", Some("no brokers")) && !fails("a", Some("no brokers")));
+        assert!(fails("b", Some("no brokers")) && fails("a", Some("no disk")));
+        assert!(!fails("a", None) && fails("a", Some("no disk")));
+    }
 
     #[test]
     fn a_topic_is_asked_for_once_at_a_time_and_there_is_a_bound() {
