@@ -123,13 +123,14 @@ fn a_regular_expression_is_no_bomb() {
             }
             let request = join_regex("regex", "refused", regex);
             let answer = connection.ask(1, &request);
-            assert_eq!(answer.error_code, expected, "{:.40}", regex);
+            assert_eq!(answer.error_code, expected, "{regex:.40}");
             connection.ask(1, &beat("regex", "refused", -1));
         }
     });
     // Longer than a text may be.
     let body = Writer::default().compact(b"regex").compact(b"m").i32(0).uvarint(0).uvarint(0);
-    let body = body.i32(60_000).uvarint(1).compact(&[b'a'; 64 * 1024]).uvarint(0).uvarint(1).tags();
+    let body =
+        body.i32(60_000).uvarint(1).compact(&vec![b'a'; 64 * 1024]).uvarint(0).uvarint(1).tags();
     assert_frame_closed(&node, &header_of(68, 1, 1, true).raw(&body.0).0);
 }
 

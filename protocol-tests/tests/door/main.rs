@@ -61,6 +61,7 @@ mod error {
     pub const FENCED_LEADER_EPOCH: i16 = 74;
     pub const UNKNOWN_LEADER_EPOCH: i16 = 75;
     pub const MEMBER_ID_REQUIRED: i16 = 79;
+    pub const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
     pub const FENCED_INSTANCE_ID: i16 = 82;
     pub const INVALID_RECORD: i16 = 87;
     pub const PRODUCER_FENCED: i16 = 90;

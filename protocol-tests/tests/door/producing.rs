@@ -1,4 +1,4 @@
-//! Rows 35 to 41, 46, 48, 49 and 51: what is produced and may not be.
+//! Rows 35 to 41, 45, 46, 48, 49 and 51: what is produced and may not be.
 
 use kafka_protocol::messages::ProduceRequest;
 use protocol_tests::connection::{Connection, Outcome, frame_of};
@@ -236,6 +236,87 @@ fn control_batches_are_the_brokers() {
     let attributes = |attributes| with(|batch| batch.attributes = attributes);
     let batches = [("control", attributes(0x20), error::INVALID_RECORD)];
     assert_refused(&node, "control", &batches);
+}
+
+/// 45: codecs that are none, that come too early, and bodies that are not what they say: nonsense, a frame of LZ4 that ends
+/// in its middle, and blocks of Snappy that are said to be of a negative and of a huge size (CVE-2023-34455).
+#[test]
+fn a_batch_is_of_its_codec() {
+    const SNAPPY_STREAM: &[u8] = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
+    let node = Node::start_with(&[("ottla.validate.compressed", "true")]);
+    let mut connection = node.connect();
+    let id = create_topic(&mut connection, "codecs", 1, &[]);
+    let mut told = |version: i16, codec: i16, body: &[u8]| {
+        let mut batch = batch_of(&[b"v"]);
+        (batch.attributes, batch.records) = (codec, body.to_vec());
+        let request = produce_request("codecs", 0, Some(batch.sealed().into()));
+        let answer = connection.ask(version, &request);
+        answer.responses[0].partition_responses[0].error_code
+    };
+    let body = zstd_stored(&batch_of(&[b"v"]).records);
+    for codec in [5, 6, 7] {
+        let code = told(12, codec, &body);
+        let expected = if is_foreign() {
+            error::UNKNOWN_SERVER_ERROR
+        } else {
+            error::UNSUPPORTED_COMPRESSION_TYPE
+        };
+        assert_eq!(code, expected, "{codec}");
+    }
+    assert_eq!(told(6, ZSTD, &body), error::UNSUPPORTED_COMPRESSION_TYPE);
+    let of = |size: &[u8]| [SNAPPY_STREAM, size, b"rest"].concat();
+    for (codec, body) in [
+        (1, b"nothing of the kind".to_vec()),
+        (2, b"nothing of the kind".to_vec()),
+        (2, of(&[0xff; 4])),
+        (2, of(&[0x7f, 0xff, 0xff, 0xff])),
+        (3, b"nothing of the kind".to_vec()),
+        (3, b"\x04\x22\x4d\x18\x60\x40\x82\x07\0\0".to_vec()),
+        (4, b"nothing of the kind".to_vec()),
+        (4, body[..body.len() - 2].to_vec()),
+    ] {
+        let code = told(12, codec, &body);
+        // Apache says that it does not know, or something else for each library.
+        let is_right = if is_foreign() { code != 0 } else { code == error::INVALID_RECORD };
+        assert!(is_right, "{codec}: {code} for {body:?}");
+    }
+    assert_eq!(fetch(&mut node.connect(), id, 0, 0).high_watermark, 0);
+    assert_eq!(told(7, ZSTD, &body), 0);
+    assert_served(&node);
+}
+
+/// A partition that a request names twice: Kafka keeps the last batch, without a word about the first, for which its client
+/// reads the same answer. Here both are kept.
+#[test]
+fn of_a_partition_that_is_named_twice_nothing_is_lost() {
+    let node = Node::shared();
+    let mut connection = node.connect();
+    let id = create_topic(&mut connection, "named-twice", 1, &[]);
+    let batch = |value: &[u8]| Some(batch_of(&[value]).sealed().into());
+    let mut request = produce_request("named-twice", 0, batch(b"one"));
+    let other = produce_request("named-twice", 0, batch(b"other")).topic_data.remove(0);
+    for same_topic in [true, false] {
+        let mut request = request.clone();
+        if same_topic {
+            request.topic_data[0].partition_data.extend(other.partition_data.clone());
+        } else {
+            request.topic_data.push(other.clone());
+        }
+        let answer = connection.ask(PRODUCE_VERSION, &request);
+        assert_eq!(answer.responses.len(), 1);
+        assert_eq!(answer.responses[0].partition_responses.len(), 1);
+        assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+    }
+    let kept = all_batches(&mut connection, id, 0);
+    assert_eq!(kept.len(), if is_foreign() { 2 } else { 4 });
+    // One that may not be appended: the answer is its error, so that the client sends both again.
+    let mut bad = batch_of(&[b"bad"]).sealed();
+    bad[30] ^= 1;
+    request.topic_data[0].partition_data.insert(0, other.partition_data[0].clone());
+    request.topic_data[0].partition_data[0].records = Some(bad.into());
+    let code =
+        connection.ask(PRODUCE_VERSION, &request).responses[0].partition_responses[0].error_code;
+    assert_eq!(code, if is_foreign() { 0 } else { error::CORRUPT_MESSAGE });
 }
 
 /// 46: 32 KB that would be 1 GiB. Unless compressed batches are opened, it stays closed and is served as it is.
