@@ -91,10 +91,16 @@ impl Apache {
 
     /// Java with this class to run.
     pub fn java(&self, class: &str) -> Command {
-        let log = cache().join("log4j2-tools.properties");
+        self.java_logging("warn", class)
+    }
+
+    /// Java with this class to run, which logs from this level on.
+    pub fn java_logging(&self, level: &str, class: &str) -> Command {
+        let log = cache().join(format!("log4j2-tools-{level}.properties"));
+        let text = TOOL_LOG_CONFIGURATION.replace("LEVEL", level);
         // The same from whichever test: who reads it while it is written anew would read half of it.
-        if fs::read_to_string(&log).ok().as_deref() != Some(TOOL_LOG_CONFIGURATION) {
-            write_whole(&log, TOOL_LOG_CONFIGURATION, 0o644);
+        if fs::read_to_string(&log).ok().as_deref() != Some(&text) {
+            write_whole(&log, &text, 0o644);
         }
         let mut command = Command::new("java");
         command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]);
@@ -255,6 +261,6 @@ appender.err.target=SYSTEM_ERR
 appender.err.follow=true
 appender.err.layout.type=PatternLayout
 appender.err.layout.pattern=[%d] %p %m (%c)%n
-rootLogger.level=warn
+rootLogger.level=LEVEL
 rootLogger.appenderRef.err.ref=err
 ";

@@ -92,6 +92,17 @@ impl Stage {
         }
     }
 
+    /// Where partitions end for readers of both kinds.
+    #[cfg(feature = "judge-kills")]
+    fn ends(&self, topic: &str, partitions: i32) -> String {
+        let [all, stable] = [0, READ_COMMITTED].map(|isolation| {
+            let request = ends_of(topic, partitions).with_isolation_level(isolation);
+            let answer = self.node.connect().ask(7, &request);
+            answer.topics[0].partitions.iter().map(|it| it.offset).collect::<Vec<_>>()
+        });
+        format!("{topic} ends at {all:?}, stable at {stable:?}\n")
+    }
+
     /// What readers of committed records see in a partition.
     fn committed(&self, topic: Uuid, name: &str, partition: i32) -> Vec<String> {
         let mut connection = self.node.connect();
@@ -140,6 +151,15 @@ impl Driver {
             }
             lines.push(line);
         }
+    }
+
+    /// Why it joined its group, as it says itself.
+    fn reasons_to_join(&self) -> String {
+        let text = std::fs::read_to_string(self.path.with_extension("err")).unwrap_or_default();
+        let words = ["joining", "ebalanc", "eartbeat", "fenced", "expired", "LeaveGroup"];
+        let is_reason = |line: &&str| words.iter().any(|word| line.contains(word));
+        let lines: Vec<&str> = text.lines().filter(is_reason).collect();
+        format!("{}:\n{}\n", self.path.display(), lines.join("\n"))
     }
 
     fn complaints(&self) -> String {
@@ -220,7 +240,8 @@ fn verifiable(protocol: &str) -> String {
     create_topic(&mut stage.node.connect(), TOPIC, PARTITIONS, &[]);
     let server = stage.server();
     let command = || {
-        let mut command = stage.apache.java("org.apache.kafka.tools.VerifiableConsumer");
+        let mut command =
+            stage.apache.java_logging("info", "org.apache.kafka.tools.VerifiableConsumer");
         command.args(["--bootstrap-server", &server, "--topic", TOPIC, "--group-id", "g"]);
         command.args(["--group-protocol", protocol, "--verbose"]);
         command
@@ -262,7 +283,8 @@ fn verifiable(protocol: &str) -> String {
     let twice = readers.values.iter().find(|(_, count)| **count > 1);
     assert_eq!(twice, None, "read twice");
     let again: Vec<usize> = readers.told.iter().map(|told| told.assigned).collect();
-    assert_eq!(again, assigned, "a rebalance");
+    let reasons: String = readers.drivers.iter().map(Driver::reasons_to_join).collect();
+    assert_eq!(again, assigned, "a rebalance\n{reasons}");
     for driver in &readers.drivers {
         driver.program.signal(Signal::TERM);
     }
@@ -376,7 +398,9 @@ fn streams_exactly_once() {
         let lines = run.new_lines();
         for word in ["ALL-RECORDS-DELIVERED", "SUCCESS"] {
             let is_said = lines.iter().any(|line| line.starts_with(word));
-            assert!(is_said, "no {word}: {}\n{}", lines.concat(), process.complaints());
+            let ends = || SMOKE_TOPICS.map(|topic| stage.ends(topic, 5)).concat();
+            let said = || lines[lines.len().saturating_sub(50)..].concat();
+            assert!(is_said, "no {word}: {}\n{}{}", said(), ends(), process.complaints());
         }
         rounds += 1;
         kills += stage.kills;

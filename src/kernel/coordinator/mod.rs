@@ -8,6 +8,8 @@
 //! What was appended is replayed at once, and nothing else is. What a refusal of the log means is decided here.
 
 pub mod marker;
+#[cfg(test)]
+pub mod recorded;
 pub mod replay;
 pub mod step;
 

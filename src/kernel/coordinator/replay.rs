@@ -52,6 +52,12 @@ impl<M: Machine> Replay<M> {
         self.passed_over
     }
 
+    /// What it has become so far.
+    #[cfg(test)]
+    pub const fn machine(&self) -> &M {
+        &self.machine
+    }
+
     /// The log was read.
     pub fn finish(self) -> Running<M> {
         Running::new(self.machine, self.next)

@@ -54,6 +54,12 @@ impl GroupShard {
         &self.groups
     }
 
+    /// What they have committed.
+    #[cfg(test)]
+    pub const fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
+
     /// The groups, to set a test up.
     #[cfg(test)]
     pub const fn groups_mut(&mut self) -> &mut Groups {

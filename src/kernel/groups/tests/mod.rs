@@ -7,6 +7,7 @@ mod listing;
 mod log;
 mod offsets;
 mod random;
+mod recorded;
 mod rounds;
 mod static_members;
 

@@ -5,6 +5,7 @@ mod bounds;
 mod ending;
 mod initializing;
 mod joining;
+mod recorded;
 mod timing;
 
 use std::collections::VecDeque;
