@@ -146,3 +146,25 @@ fn the_dirtiest_is_first_and_what_nobody_wants_compacted_is_left() {
     node.set(settings::TOPIC, "a", "cleanup.policy", "delete");
     assert_eq!(find(&node), None);
 }
+
+/// KIP-354: what has to be compacted in time has to be in a closed segment by then.
+#[test]
+fn a_segment_of_a_compacted_log_takes_no_longer_than_its_records_may_wait() {
+    let mut node = Node::new();
+    node.compacted();
+    node.set(settings::TOPIC, "a", "internal.segment.bytes", "1000000");
+    node.set(settings::TOPIC, "a", "max.compaction.lag.ms", "1000");
+    node.set(settings::TOPIC, "a", "min.cleanable.dirty.ratio", "1.0");
+    node.fill(1);
+    node.pass(1000);
+    node.fill(1);
+    assert!(node.partitions.begin_cleaning(node.now, |_| false).is_none(), "one segment");
+    node.pass(1);
+    node.fill(1);
+    assert!(node.clean(), "overdue, however clean it is");
+    assert_eq!(read(&node.partition(1), 0), [1]);
+    node.set(settings::TOPIC, "a", "cleanup.policy", "delete");
+    node.pass(100_000);
+    node.fill(1);
+    assert!(!node.path("a-0/00000000000000000003.log").exists(), "no hurry any more");
+}
