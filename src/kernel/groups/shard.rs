@@ -375,7 +375,7 @@ impl Machine for GroupShard {
     ) -> Option<GroupOutput> {
         let mut output = GroupOutput::none();
         let mut records = refused.writes.iter().flat_map(|write| &write.records);
-        self.doors.refused(&mut self.groups, records.clone());
+        self.doors.refused(&mut self.groups, env, records.clone());
         if records.any(|record| matches!(record, GroupRecord::ConsumerGroupMetadata(_, None))) {
             // A consumer group may have made place for a classic one already.
             return None;

@@ -50,6 +50,26 @@ impl Default for Doors {
     }
 }
 
+/// The sessions of a group's members begin, and rebalances are under way again, as far as no timer of theirs runs.
+fn watch_members(groups: &mut Groups, env: &Env<'_>, id: &str) {
+    let settings = GroupSettings::of(id, env.config, env.image);
+    groups.update(id, |group| {
+        let Group::Consumer(group) = group else { return };
+        let timers = group.hard().members().values().flat_map(|member| {
+            let session = TimerTo::Start(settings.session_timeout_ms);
+            let rebalance = TimerTo::StartAtEpoch(member.rebalance_timeout_ms, member.epoch);
+            let revokes = member.state == MemberState::UnrevokedPartitions;
+            let session = TimerChange::new(&member.id, Timer::Session, session);
+            let rebalance = TimerChange::new(&member.id, Timer::Rebalance, rebalance);
+            [Some(session), revokes.then_some(rebalance)]
+        });
+        let is_off = |change: &TimerChange| !group.soft().runs(&change.member_id, change.timer);
+        let timers = timers.flatten().filter(is_off).collect();
+        let changes = SoftChanges { timers, ..SoftChanges::default() };
+        group.soft_mut().take_up(env.now.mono, &changes);
+    });
+}
+
 /// What a request finds under its group's id.
 enum Found<'a> {
     Nothing,
@@ -132,24 +152,7 @@ impl Doors {
     pub fn on_loaded(&mut self, groups: &mut Groups, env: &Env<'_>) {
         self.last_new_topics = env.image.at.offset.0;
         for id in groups.ids() {
-            let settings = GroupSettings::of(&id, env.config, env.image);
-            groups.update(&id, |group| {
-                if let Group::Consumer(group) = group {
-                    let timers = group.hard().members().values();
-                    let timers = timers.flat_map(|member| {
-                        let session = TimerTo::Start(settings.session_timeout_ms);
-                        let rebalance =
-                            TimerTo::StartAtEpoch(member.rebalance_timeout_ms, member.epoch);
-                        let revokes = member.state == MemberState::UnrevokedPartitions;
-                        let session = TimerChange::new(&member.id, Timer::Session, session);
-                        let rebalance = TimerChange::new(&member.id, Timer::Rebalance, rebalance);
-                        [Some(session), revokes.then_some(rebalance)]
-                    });
-                    let timers = timers.flatten().collect();
-                    let changes = SoftChanges { timers, ..SoftChanges::default() };
-                    group.soft_mut().take_up(env.now.mono, &changes);
-                }
-            });
+            watch_members(groups, env, &id);
         }
     }
 
@@ -242,10 +245,11 @@ impl Doors {
     }
 
     /// Records were refused: what was said of a group that they would have made is void, and what others were taken for
-    /// granted is looked at again.
+    /// granted is looked at again. Members who were to be thrown out are still there, and get their timers back.
     pub fn refused<'r>(
         &mut self,
         groups: &mut Groups,
+        env: &Env<'_>,
         records: impl Iterator<Item = &'r GroupRecord>,
     ) {
         self.newborn = None;
@@ -255,6 +259,7 @@ impl Doors {
                     group.check_topics();
                 }
             });
+            watch_members(groups, env, &id);
         }
     }
 

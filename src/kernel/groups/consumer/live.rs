@@ -55,6 +55,11 @@ impl Soft {
         self.topics_checked |= changes.topics_checked;
     }
 
+    /// Whether a timer runs.
+    pub fn runs(&self, member_id: &str, timer: Timer) -> bool {
+        self.timers.get(member_id).is_some_and(|timers| timers.contains_key(&timer))
+    }
+
     fn set(&mut self, now: Mono, change: &TimerChange) {
         let (ms, epoch, only_if_absent) = match change.to {
             TimerTo::Start(ms) => (ms, None, false),
@@ -111,6 +116,11 @@ impl LiveGroup {
     }
 
     /// What the log does not say.
+    pub const fn soft(&self) -> &Soft {
+        &self.soft
+    }
+
+    /// The same, to be changed.
     pub const fn soft_mut(&mut self) -> &mut Soft {
         &mut self.soft
     }

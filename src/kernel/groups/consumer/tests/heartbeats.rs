@@ -332,3 +332,17 @@ fn a_group_is_listed_described_and_deleted() {
     assert!(world.shard.groups().get("g").is_none());
     assert!(world.loaded(world.log.len()).groups().get("g").is_none());
 }
+
+/// Found by the simulated world (seed 161): the record that threw a silent member out was refused, its timers had ended by
+/// then, and it stayed for ever.
+#[test]
+fn a_member_that_could_not_be_thrown_out_is_thrown_out_later() {
+    let mut world = world(&[("t", 2)], &[AT_ONCE]);
+    Beat::join("a", &["t"]).ask(&mut world);
+    world.refusal = Some(ErrorCode::NotEnoughReplicas);
+    world.pass_ms(45_000);
+    assert!(world.refusal.is_none(), "it was tried");
+    assert!(group(&world.shard).unwrap().member("a").is_some());
+    world.pass_ms(45_000);
+    assert!(group(&world.shard).unwrap().member("a").is_none());
+}
