@@ -44,6 +44,10 @@ pub(super) fn decide(
         if bumps { with_bump(transaction, asked) } else { without_bump(transaction, asked) };
     match ending {
         Err(code) => Decision::refused(code),
+        // The coordinator's own abort came to the epoch that is kept for fencing: no client may have it.
+        Ok(Ending::Again) if bumps && transaction.producer_epoch.0 == i16::MAX => {
+            Decision::refused(ErrorCode::ProducerFenced)
+        }
         Ok(Ending::Again) if bumps => {
             let (id, epoch) = (transaction.producer_id, transaction.producer_epoch);
             Decision::Reply(Ok(Answered::Producer(id, epoch)))

@@ -93,6 +93,10 @@ fn identity(
     let (producer_id, current) = (transaction.producer_id, transaction.producer_epoch);
     let expected = asked.expected.map(|(_, epoch)| epoch);
     let is_current = |epoch: ProducerEpoch| epoch == current || current == ProducerEpoch::NONE;
+    let rotated = |last_epoch: ProducerEpoch| {
+        let producer_epoch = ProducerEpoch(0);
+        asked.fresh.map(|producer_id| Identity { producer_id, producer_epoch, last_epoch })
+    };
     if expected.is_none_or(is_current) {
         // What a newcomer had is of no use to whoever had the id before.
         let last_epoch = if expected.is_some() { current } else { ProducerEpoch::NONE };
@@ -100,11 +104,13 @@ fn identity(
             let producer_epoch = transaction.next_epoch();
             return Ok(Some(Identity { producer_id, producer_epoch, last_epoch }));
         }
-        let rotated =
-            |producer_id| Identity { producer_id, producer_epoch: ProducerEpoch(0), last_epoch };
-        return Ok(asked.fresh.map(rotated));
+        return Ok(rotated(last_epoch));
     }
     if expected == Some(last_epoch) {
+        if current.0 == i16::MAX {
+            // The coordinator's own abort came to the epoch that is kept for fencing: no client may have it.
+            return Ok(rotated(last_epoch));
+        }
         return Ok(Some(Identity { producer_id, producer_epoch: current, last_epoch }));
     }
     Err(ErrorCode::ProducerFenced)

@@ -65,3 +65,18 @@ fn without_version_2_the_last_epoch_waits_for_the_next_newcomer() {
     assert_eq!(world.current(), (5, i16::MAX));
     assert_eq!(world.init(None), Ok((1001, 0)));
 }
+
+/// Found by the simulated world: a transaction at the last epoch took too long, its coordinator aborted it at the one above,
+/// which is for fencing, and the producer was told to go on with that: by InitProducerId, and by its late EndTxn.
+#[test]
+fn a_producer_never_goes_on_at_the_epoch_that_is_for_fencing() {
+    let last = i16::MAX - 1;
+    let mut world = World::new(2);
+    world.put(&transaction(TransactionState::Ongoing, 5, last));
+    world.pass(i64::from(TIMEOUT_MS) + 1);
+    world.write_markers(MarkerOutcome::Written);
+    assert_eq!(world.current(), (5, i16::MAX));
+    assert_eq!(world.end((5, last), false, 2), Err(ErrorCode::ProducerFenced));
+    assert_eq!(world.init(Some((5, last))), Ok((1001, 0)));
+    assert_eq!(world.init(Some((5, last))), Ok((1001, 0)), "the answer did not arrive");
+}
