@@ -9,6 +9,7 @@
 //! channel to that node, which there is none of yet: its coordinator tries again.
 
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -115,8 +116,10 @@ impl Markers {
             return self.groups.write_marker(partition, end, now);
         }
         let origin = Origin::marker(end.transaction_version);
-        let appended = local.append_from(&end.batch(now), origin, ACKS_ALL, now);
-        Called::Now(appended.map(|_| ()))
+        match local.append_from(&end.batch(now), origin, ACKS_ALL, now) {
+            Ok(appended) => Called::appended(local, appended.last_offset.next(), MARKER_TIMEOUT),
+            Err(code) => Called::Now(Err(code)),
+        }
     }
 
     /// Writes what a coordinator of this node wants. Gives what became of it, and what has to be waited for. Partitions
@@ -151,6 +154,8 @@ impl Markers {
 }
 
 const ACKS_ALL: i16 = -1;
+/// How long a marker waits for the replicas in sync, before its coordinator is told to try again.
+const MARKER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What became of all, once that is known.
 async fn told(mut known: MarkerOutcomes, waiting: Waiting) -> MarkerOutcomes {

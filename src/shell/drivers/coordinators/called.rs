@@ -45,6 +45,22 @@ pub(super) struct Commit {
     pub timeout: Duration,
 }
 
+impl Called<()> {
+    /// Something was appended to a partition up to `end`: that is told once all replicas in sync have it.
+    pub(in super::super) fn appended(
+        partition: Arc<Partition>,
+        end: Offset,
+        timeout: Duration,
+    ) -> Self {
+        let leader_epoch = partition.offsets().leader_epoch;
+        let commit = Commit { partition, leader_epoch, timeout };
+        match commit.is_there(end) {
+            Ok(false) => Self::uncommitted((), end, commit),
+            there => Self::Now(there.map(|_| ())),
+        }
+    }
+}
+
 impl<P: Send + 'static> Called<P> {
     pub(super) const fn parked(receiver: oneshot::Receiver<Told<P>>, commit: Commit) -> Self {
         Self::Later(Later { from: From::Parked(receiver), commit })
@@ -105,16 +121,19 @@ impl Commit {
         if self.is_there(end)? {
             return Ok(());
         }
-        let waited = timeout(self.timeout, async {
-            let waiter = Arc::new(Waiter::of(Isolation::HighWatermark, 0));
-            loop {
-                self.partition.watch(&waiter, Offset(end.0 - 1));
-                if self.is_there(end)? {
-                    return Ok(());
-                }
-                waiter.woken().await;
-            }
-        });
+        let waited = timeout(self.timeout, self.reached(end));
         waited.await.unwrap_or(Err(ErrorCode::CoordinatorNotAvailable))
+    }
+
+    /// The same, however long it takes: until another leads, or under another epoch.
+    pub async fn reached(&self, end: Offset) -> Result<(), ErrorCode> {
+        let waiter = Arc::new(Waiter::of(Isolation::HighWatermark, 0));
+        loop {
+            self.partition.watch(&waiter, Offset(end.0 - 1));
+            if self.is_there(end)? {
+                return Ok(());
+            }
+            waiter.woken().await;
+        }
     }
 }

@@ -174,7 +174,8 @@ impl<M: Machine> Coordinator<M> {
         }
         let (shard, this) = (Arc::clone(shard), Weak::clone(&self.this));
         self.world.threads.spawn(async move {
-            // Lost with the term of office otherwise: whoever leads then asks for them anew.
+            // Nobody would ask for them again while the term lasts, so they wait for as long as that. They are lost
+            // with it: whoever leads then asks for them anew.
             if shard.committed(end).await.is_ok()
                 && let Some(coordinator) = this.upgrade()
             {

@@ -158,8 +158,9 @@ impl<M: Machine> Shard<M> {
         self.commit.is_there(end) == Ok(true)
     }
 
+    /// Returns once everything before `end` is committed, or this term of office is over.
     pub async fn committed(&self, end: Offset) -> Result<(), ErrorCode> {
-        self.commit.wait(end).await
+        self.commit.reached(end).await
     }
 
     /// Another leads. Parked calls are told by the loss of their senders.

@@ -41,6 +41,19 @@ static TOPIC: InternalTopic = InternalTopic {
     load_buffer_bytes: |_| 200,
 };
 
+/// The same, but a write waits for its replicas no time at all.
+static HASTY: InternalTopic = InternalTopic {
+    name: "__test_state",
+    num_partitions: |_| 7,
+    replication_factor: |_| 1,
+    configs: |_| Vec::new(),
+    acks: 1,
+    codec: |_| Codec::None,
+    base_sequence: 0,
+    commit_timeout_ms: |_| 0,
+    load_buffer_bytes: |_| 200,
+};
+
 /// Texts by name. A value `late` is written by the timer.
 struct Texter {
     id: ShardId,
@@ -345,13 +358,21 @@ fn coordinator(
     partitions: &Arc<Partitions>,
     threads: &Arc<Threads>,
 ) -> (Arc<Coordinator<Texter>>, mpsc::Receiver<Effect>) {
+    coordinator_of(&TOPIC, partitions, threads)
+}
+
+fn coordinator_of(
+    topic: &'static InternalTopic,
+    partitions: &Arc<Partitions>,
+    threads: &Arc<Threads>,
+) -> (Arc<Coordinator<Texter>>, mpsc::Receiver<Effect>) {
     let (told, effects) = mpsc::channel();
     let config = Arc::new(ArcSwap::from_pointee(config()));
     let perform = Box::new(move |_, effect| {
         // A test that has ended wants to know no more.
         let _ = told.send(effect);
     });
-    (Coordinator::new(&TOPIC, config, Arc::clone(partitions), threads, perform), effects)
+    (Coordinator::new(topic, config, Arc::clone(partitions), threads, perform), effects)
 }
 
 fn record(name: &str, text: &str) -> Record {
@@ -372,7 +393,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-fn settle(called: Called<String>) -> Result<String, ErrorCode> {
+fn settle<P: Send + 'static>(called: Called<P>) -> Result<P, ErrorCode> {
     runtime().block_on(called.told())
 }
 
@@ -508,6 +529,39 @@ fn replies_wait_until_all_that_was_appended_is_committed() {
     drop(guard);
     assert_eq!(node.effect(), Effect::Told);
     assert_eq!(settle(told), Ok("done".to_owned()));
+}
+
+/// Found by the simulated world (seed 34): replicas lagged for longer than a write waits for them, the markers of a decided
+/// transaction were forgotten, and nobody asked for them again.
+#[test]
+fn an_effect_waits_for_replicas_for_as_long_as_the_term_lasts() {
+    let mut node = Node::empty();
+    (node.coordinator, node.effects) = coordinator_of(&HASTY, &node.partitions, &node.threads);
+    node.change(registration(ME, 0, &[ME]));
+    node.await_load();
+    node.change(registration(ME, 0, &[ME, OTHER]));
+    node.call(Request::Put(vec![record("a", "1")]));
+    let told = node.call(Request::Tell);
+    assert_eq!(settle(told), Err(ErrorCode::CoordinatorNotAvailable));
+    node.change(registration(ME, 0, &[ME]));
+    node.put("b", "2").unwrap();
+    assert_eq!(node.effect(), Effect::Told);
+}
+
+/// A marker in a partition of clients was taken for written before the replicas had it: one that was lost with its leader
+/// would have left its transaction open for ever.
+#[test]
+fn what_was_appended_is_told_once_the_replicas_have_it() {
+    let node = Node::new();
+    node.await_load();
+    let end = node.partition().offsets().log_end;
+    let long = Duration::from_mins(1);
+    let there = Called::appended(node.partition(), end, long);
+    assert!(matches!(there, Called::Now(Ok(()))));
+    let to_come = Called::appended(node.partition(), end.next(), long);
+    assert!(matches!(to_come, Called::Later(_)));
+    node.put("a", "1").unwrap();
+    assert_eq!(settle(to_come), Ok(()));
 }
 
 #[test]
