@@ -1,8 +1,10 @@
-.PHONY: run test tests history load clients judge judge-kills judge-tests check deny deny-install kernel bench fuzz
+.PHONY: run test tests sim history load clients judge judge-kills judge-tests check deny deny-install kernel bench fuzz
 CARGO ?= cargo
 run: ; $(CARGO) run --release --quiet
 test: ; $(CARGO) build --workspace && $(CARGO) test --workspace --features ottla/internals --quiet
 tests: test
+# Groups and transactions in the simulated world: SEEDS of them from FROM on, or SEED alone with all that happens in it.
+sim: ; $(CARGO) run --profile quick --no-default-features --features sim --bin ottla-sim --quiet
 # What several clients of all kinds see of a node that is killed 200 times; `make test` has a short one. HISTORY=file keeps it.
 OPERATIONS ?= 10000000
 history: ; $(CARGO) build --profile quick && OPERATIONS=$(OPERATIONS) \
@@ -30,7 +32,7 @@ judge-tests: judge ; OTTLA_BROKER=$(CURDIR)/target/judge/kafka-4.3.1.sh \
 check: deny
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --quiet --workspace --exclude ottla-fuzz --all-targets -- -D warnings
-	$(CARGO) clippy --quiet -p ottla-fuzz -p ottla --features ottla/internals --all-targets -- -D warnings
+	$(CARGO) clippy --quiet -p ottla-fuzz -p ottla --features ottla/internals,ottla/sim --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --quiet --no-deps --document-private-items
 # Not every clone has cargo-deny, which takes minutes to build: without it this says so and goes on.
 deny: ; @if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --workspace --offline check licenses bans sources; \

@@ -23,11 +23,20 @@ mod kernel;
 mod server;
 #[cfg(feature = "server")]
 mod shell;
+#[cfg(any(test, feature = "sim"))]
+mod sim;
 mod types;
 mod wire;
 
 #[cfg(feature = "server")]
 pub use server::{Config, run};
+
+/// The simulated world, for the program that runs it for long.
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub mod simulation {
+    pub use crate::sim::*;
+}
 
 /// The pure floors, for benches and fuzzers.
 #[cfg(feature = "internals")]

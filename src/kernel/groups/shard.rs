@@ -49,13 +49,13 @@ pub struct GroupShard {
 
 impl GroupShard {
     /// The groups.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "sim"))]
     pub const fn groups(&self) -> &Groups {
         &self.groups
     }
 
-    /// What they have committed.
-    #[cfg(test)]
+    /// The committed offsets.
+    #[cfg(any(test, feature = "sim"))]
     pub const fn offsets(&self) -> &Offsets {
         &self.offsets
     }

@@ -38,6 +38,8 @@ pub use asking::{
     WriteMarkers,
 };
 pub use shard::TransactionShard;
+#[cfg(any(test, feature = "sim"))]
+pub use shard::record as log_record;
 pub use state::TransactionState;
 
 use crate::types::epoch::ProducerEpoch;

@@ -57,6 +57,12 @@ pub(super) fn transaction_version(env: &Env<'_>) -> i16 {
 }
 
 impl TransactionShard {
+    /// What the log says of each transactional id, in their order.
+    #[cfg(any(test, feature = "sim"))]
+    pub fn known(&self) -> impl Iterator<Item = (&Arc<str>, &Transaction)> {
+        self.hard.iter()
+    }
+
     /// The output of a decision about an id.
     fn carry_out(
         &mut self,
@@ -208,11 +214,7 @@ impl TransactionShard {
 }
 
 /// The record of a state.
-pub(super) fn record(
-    id: &Arc<str>,
-    transaction: &Transaction,
-    transaction_version: i16,
-) -> LogRecord {
+pub fn record(id: &Arc<str>, transaction: &Transaction, transaction_version: i16) -> LogRecord {
     let transaction = Some(transaction.as_logged(transaction_version));
     LogRecord { transactional_id: Arc::clone(id), transaction, transaction_version }
 }

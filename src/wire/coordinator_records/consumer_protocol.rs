@@ -84,7 +84,7 @@ macro_rules! written {
 
 versioned! { ConsumerProtocolSubscription ConsumerProtocolAssignment }
 written! { ConsumerProtocolAssignment }
-#[cfg(test)]
+#[cfg(any(test, feature = "sim"))]
 written! { ConsumerProtocolSubscription }
 
 #[cfg(test)]

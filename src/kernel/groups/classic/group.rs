@@ -137,13 +137,13 @@ impl ClassicGroup {
     }
 
     /// Its state.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "sim"))]
     pub const fn state(&self) -> State {
         self.state
     }
 
     /// Its generation.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "sim"))]
     pub const fn generation(&self) -> i32 {
         self.generation
     }
@@ -408,9 +408,10 @@ impl ClassicGroup {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "sim"))]
 impl ClassicGroup {
     /// As if it had come so far.
+    #[cfg(test)]
     pub fn set_generation(&mut self, generation: i32) {
         self.generation = generation;
     }
@@ -448,7 +449,7 @@ impl ClassicGroup {
             assert!(self.members.is_empty() || self.select_protocol().is_some(), "{self:?}");
         }
         if matches!(self.state, State::Stable | State::CompletingRebalance) {
-            let protocol = self.protocol_name.as_ref().expect("a protocol");
+            let Some(protocol) = &self.protocol_name else { panic!("no protocol: {self:?}") };
             assert!(self.members.values().all(|it| it.protocols.metadata(protocol).is_some()));
             assert_eq!(self.awaiting_join, 0);
             assert_eq!(self.join_timer, None);

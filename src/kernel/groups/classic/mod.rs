@@ -34,6 +34,8 @@ mod timers;
 mod upgrade;
 
 pub use self::group::ClassicGroup;
+#[cfg(any(test, feature = "sim"))]
+pub use self::group::State;
 pub use self::heartbeat::heartbeat;
 pub use self::join::{java_address, join};
 pub use self::leave::leave;

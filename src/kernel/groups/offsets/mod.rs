@@ -138,7 +138,7 @@ impl Offsets {
     }
 
     /// Whether a group has an offset, committed or pending.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "sim"))]
     pub fn has_group(&self, group: &str) -> bool {
         self.committed.group(group).is_some() || self.open.group(group).is_some()
     }

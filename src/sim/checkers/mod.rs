@@ -1,0 +1,283 @@
+//! What must hold, one promise to a file; each looks at the world from outside, with a simple model of its own.
+//!
+//! - [`transaction_states`]: states change along legal edges, epochs never fall, no producer id is handed out twice;
+//! - [`markers`]: a marker is written if its decision is in the log, and says the same everywhere;
+//! - [`open_transactions`]: one open transaction for each producer, nothing after its marker, the last stable offset;
+//! - [`identities`]: what producers are told to be;
+//! - [`offsets`]: what is committed is what is fetched, transactions included, and never goes back;
+//! - [`commits`]: only members of the present generation or epoch commit;
+//! - [`generations`], [`owners`], [`assignments`]: generations rise, partitions and names have one owner;
+//! - [`replayed`]: a shard is what its log says, however that was compacted;
+//! - [`high_watermark`]: what was told is not lost;
+//! - [`settled`], [`visible`]: in the end nothing hangs, and readers see whole transactions or nothing of them.
+
+mod assignments;
+mod commits;
+mod generations;
+mod high_watermark;
+mod identities;
+mod markers;
+mod offsets;
+mod open_transactions;
+mod owners;
+mod replayed;
+mod settled;
+#[cfg(test)]
+mod tests;
+mod transaction_states;
+mod visible;
+
+use std::collections::BTreeMap;
+
+use self::assignments::Assignments;
+use self::commits::MayCommit;
+use self::generations::Generations;
+use self::high_watermark::HighWatermarks;
+use self::identities::Identities;
+use self::offsets::{CommittedOffsets, ExpectedOffsets};
+use self::open_transactions::OpenTransactions;
+use self::transaction_states::TransactionStates;
+use super::asks::Ask;
+use super::chance::Chance;
+use super::clients::Clients;
+use super::log::{Happened, PartitionLog};
+use super::sometimes::{Counters, Sometimes};
+use super::topics::{OFFSETS, Place, TRANSACTIONS};
+use super::world::Node;
+use crate::kernel::groups::requests::{GroupReply, GroupRequest};
+use crate::kernel::groups::shard::GroupShard;
+use crate::kernel::log::producers::EndTransactionMarker;
+use crate::kernel::txns::TransactionReply;
+use crate::types::error_code::ErrorCode;
+use crate::types::offset::Offset;
+
+/// What the reply to a call is held against.
+#[derive(Debug)]
+pub enum Expected {
+    /// Anything.
+    Anything,
+    /// Whether the commit may be accepted.
+    Commit(MayCommit),
+    /// What is committed.
+    Offsets(ExpectedOffsets),
+    /// Whose assignment it is, of which group and generation.
+    Assignment(assignments::Whose),
+}
+
+/// All that look on. See the module.
+pub struct Checks {
+    found: Option<String>,
+    states: TransactionStates,
+    open: BTreeMap<Place, OpenTransactions>,
+    offsets: BTreeMap<i32, CommittedOffsets>,
+    identities: Identities,
+    assignments: Assignments,
+    generations: Generations,
+    high_watermarks: HighWatermarks,
+    groups_changed: bool,
+    /// Up to where the log of transactions is committed.
+    decided: Offset,
+}
+
+impl Checks {
+    /// Before anything has happened.
+    pub fn new() -> Self {
+        Self {
+            found: None,
+            states: TransactionStates::default(),
+            open: BTreeMap::new(),
+            offsets: BTreeMap::new(),
+            identities: Identities::default(),
+            assignments: Assignments::default(),
+            generations: Generations::default(),
+            high_watermarks: HighWatermarks::default(),
+            groups_changed: false,
+            decided: Offset::ZERO,
+        }
+    }
+
+    fn report(&mut self, result: Result<(), String>) {
+        if let Err(violation) = result {
+            self.found.get_or_insert(violation);
+        }
+    }
+
+    /// The log of transactions is committed up to there.
+    pub const fn note_decided(&mut self, up_to: Offset) {
+        self.decided = up_to;
+    }
+
+    /// Something happened to a log.
+    pub fn on_log(
+        &mut self,
+        place: Place,
+        log: &PartitionLog,
+        happened: Happened,
+        counters: &mut Counters,
+    ) -> Result<(), String> {
+        self.groups_changed |= place.0 == OFFSETS;
+        match happened {
+            Happened::Cut(kept) => self.on_cut(place, log, kept),
+            Happened::Appended(at) => {
+                let Some(batch) = log.truth.get(at) else { return Ok(()) };
+                if place.0 == TRANSACTIONS {
+                    return self.states.take(batch, counters);
+                }
+                if let Some(marker) = EndTransactionMarker::of_batch(batch) {
+                    markers::check(&self.states, self.decided, place, batch, &marker)?;
+                }
+                self.open.entry(place).or_default().take(batch)?;
+                if place.0 == OFFSETS {
+                    self.offsets.entry(place.1).or_default().take(batch, counters)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// What was cut off did not happen.
+    fn on_cut(&mut self, place: Place, log: &PartitionLog, kept: usize) -> Result<(), String> {
+        let kept = &log.truth[..kept.min(log.truth.len())];
+        let mut uncounted = Counters::default();
+        match place.0 {
+            TRANSACTIONS => {
+                self.states = TransactionStates::default();
+                for batch in kept {
+                    self.states.take(batch, &mut uncounted)?;
+                }
+                return Ok(());
+            }
+            OFFSETS => {
+                let offsets = self.offsets.entry(place.1).or_default();
+                *offsets = CommittedOffsets::default();
+                for batch in kept {
+                    offsets.take(batch, &mut uncounted)?;
+                }
+            }
+            _ => {}
+        }
+        let open = self.open.entry(place).or_default();
+        *open = OpenTransactions::default();
+        kept.iter().try_for_each(|batch| open.take(batch))
+    }
+
+    /// What must hold at any time.
+    pub fn at_any_time(&mut self, node: &Node, counters: &mut Counters) -> Result<(), String> {
+        if let Some(found) = self.found.take() {
+            return Err(found);
+        }
+        for (place, log) in &node.logs {
+            self.high_watermarks.check(*place, log)?;
+            if let Some(open) = self.open.get(place) {
+                open.check(*place, log)?;
+            }
+        }
+        for (partition, shard) in &node.groups {
+            let Some(machine) = shard.machine() else { continue };
+            self.generations.check(*partition, machine, counters)?;
+            if self.groups_changed {
+                owners::check(machine)?;
+            }
+        }
+        if self.groups_changed {
+            let machines = node.groups.values().filter_map(|shard| shard.machine());
+            self.assignments.keep(|group| {
+                machines.clone().any(|machine| machine.groups().get(group).is_some())
+            });
+        }
+        self.groups_changed = false;
+        Ok(())
+    }
+
+    /// A request is about to be decided.
+    pub fn expect(
+        &self,
+        partition: i32,
+        machine: Option<&GroupShard>,
+        request: &GroupRequest,
+    ) -> Expected {
+        let Some(machine) = machine else { return Expected::Anything };
+        match request {
+            GroupRequest::OffsetCommit(it) => Expected::Commit(commits::may_commit(machine, it)),
+            GroupRequest::OffsetFetch(it) => {
+                let offsets = self.offsets.get(&partition);
+                Expected::Offsets(offsets::expected(offsets, it))
+            }
+            GroupRequest::SyncGroup(it) => {
+                assignments::whose(machine, it).map_or(Expected::Anything, Expected::Assignment)
+            }
+            _ => Expected::Anything,
+        }
+    }
+
+    /// It was, and the reply leaves.
+    pub fn hold_against(
+        &mut self,
+        expected: &Expected,
+        result: &Result<GroupReply, ErrorCode>,
+        counters: &mut Counters,
+    ) {
+        let checked = match (expected, result) {
+            (Expected::Commit(may), Ok(GroupReply::OffsetCommit(reply))) => {
+                if !may.may && reply.is_err() {
+                    counters.hit(Sometimes::StaleCommitRefused);
+                }
+                commits::check(may, reply)
+            }
+            (Expected::Offsets(expected), Ok(GroupReply::OffsetFetch(Ok(topics)))) => {
+                offsets::check(expected, topics, counters)
+            }
+            (Expected::Assignment(whose), Ok(GroupReply::SyncGroup(response))) => {
+                self.assignments.check(whose, response, counters)
+            }
+            _ => Ok(()),
+        };
+        self.report(checked);
+    }
+
+    /// A producer is about to be told who it is.
+    pub fn on_transaction_reply(
+        &mut self,
+        ask: &Ask,
+        reply: &TransactionReply,
+        counters: &mut Counters,
+    ) {
+        let checked = self.identities.check(ask, reply, counters);
+        self.report(checked);
+    }
+
+    /// A topic has gone, with its logs.
+    pub fn on_topic_deleted(&mut self, topic: usize) {
+        self.open.retain(|(of, _), _| *of != topic);
+        self.high_watermarks.forget(topic);
+    }
+
+    /// Shards are gone, and soft state with them.
+    pub fn on_terms_ended(&mut self) {
+        self.assignments = Assignments::default();
+        self.generations.forget();
+    }
+
+    /// Shards are about to be loaded.
+    pub fn note_what_is_loaded(&self, counters: &mut Counters) {
+        self.states.note_what_is_loaded(counters);
+    }
+}
+
+/// Every shard is what its log says, and what the compacted log says.
+pub fn compare_all(node: &Node, chance: &mut Chance) -> Result<(), String> {
+    replayed::check_all(node, chance)
+}
+
+/// Whether all has come to rest.
+pub fn is_settled(node: &Node, clients: &Clients) -> bool {
+    settled::check(node, clients).is_ok()
+}
+
+/// All was left alone for long enough.
+pub fn at_the_end(node: &mut Node, clients: &Clients) -> Result<(), String> {
+    let mut chance = Chance::of_seed(0);
+    replayed::check_all(node, &mut chance)?;
+    settled::check(node, clients)?;
+    visible::check(node, clients)
+}
