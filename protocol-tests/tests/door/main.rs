@@ -13,6 +13,7 @@ mod groups;
 mod limits;
 mod offsets;
 mod producing;
+mod regressions;
 mod sequences;
 mod shapes;
 mod transactions;

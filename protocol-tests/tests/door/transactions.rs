@@ -12,6 +12,7 @@ use kafka_protocol::messages::{
 use protocol_tests::connection::Connection;
 use protocol_tests::node::Node;
 use protocol_tests::program::is_foreign;
+use protocol_tests::record_batch::RecordBatch;
 use protocol_tests::requests::{
     ask_until, batch_of, create_topic, fetch, produce_request, topic_name,
 };
@@ -24,25 +25,25 @@ const TRANSACTIONAL: i16 = 1 << 4;
 
 /// Who produces.
 #[derive(Clone, Copy)]
-struct Producer {
+pub struct Producer {
     transactional_id: &'static str,
-    id: i64,
+    pub id: i64,
     epoch: i16,
 }
 
 impl Producer {
-    fn new(connection: &mut Connection, transactional_id: &'static str) -> Self {
+    pub fn new(connection: &mut Connection, transactional_id: &'static str) -> Self {
         let answer = producer(connection, transactional_id);
         assert_eq!(answer.error_code, 0, "{answer:?}");
         Self { transactional_id, id: answer.producer_id.0, epoch: answer.producer_epoch }
     }
 
-    fn at(self, epoch: i16) -> Self {
+    pub fn at(self, epoch: i16) -> Self {
         Self { epoch, ..self }
     }
 
     /// Error and base offset of a batch of one record.
-    fn write(
+    pub fn write(
         self,
         connection: &mut Connection,
         version: i16,
@@ -50,6 +51,18 @@ impl Producer {
         sequence: i32,
     ) -> (i16, i64) {
         self.write_as(connection, version, Some(self.transactional_id), topic, sequence)
+    }
+
+    /// Of a record that is from this time.
+    pub fn write_at(
+        self,
+        connection: &mut Connection,
+        version: i16,
+        topic: &str,
+        timestamp: i64,
+    ) -> (i16, i64) {
+        let batch = RecordBatch::new(timestamp).record(None, Some(b"v"));
+        self.send(connection, version, Some(self.transactional_id), topic, (batch, 0))
     }
 
     fn write_as(
@@ -60,7 +73,18 @@ impl Producer {
         topic: &str,
         sequence: i32,
     ) -> (i16, i64) {
-        let mut batch = batch_of(&[b"v"]).from_producer(self.id, self.epoch, sequence);
+        self.send(connection, version, transactional, topic, (batch_of(&[b"v"]), sequence))
+    }
+
+    fn send(
+        self,
+        connection: &mut Connection,
+        version: i16,
+        transactional: Option<&str>,
+        topic: &str,
+        (batch, sequence): (RecordBatch, i32),
+    ) -> (i16, i64) {
+        let mut batch = batch.from_producer(self.id, self.epoch, sequence);
         batch.attributes = TRANSACTIONAL;
         let request = produce_request(topic, 0, Some(batch.sealed().into()))
             .with_transactional_id(transactional.map(transactional_id));
@@ -86,7 +110,7 @@ impl Producer {
     }
 
     /// Error, and the producer's next epoch as far as it is told.
-    fn end(self, connection: &mut Connection, version: i16, committed: bool) -> (i16, i16) {
+    pub fn end(self, connection: &mut Connection, version: i16, committed: bool) -> (i16, i16) {
         let request = EndTxnRequest::default()
             .with_transactional_id(transactional_id(self.transactional_id))
             .with_producer_id(ProducerId(self.id))
