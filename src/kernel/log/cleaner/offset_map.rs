@@ -8,22 +8,35 @@ use crate::types::offset::Offset;
 
 /// The size of an entry.
 pub const SLOT_BYTES: usize = 24;
+/// A table of at least this many bytes is allocated as large as [`APART_BYTES`], of which it touches its own part
+/// only.
+const SMALL_BYTES: usize = 256 * 1024;
+/// An allocation of this size lies apart whatever happened before (glibc's largest `M_MMAP_THRESHOLD`), so that a
+/// node that has compacted rests in as little memory as before.
+const APART_BYTES: usize = 33 * 1024 * 1024;
 /// There is always room for so many keys, so that each cleaning gets on.
 const ENTRIES_MIN: usize = 16;
 
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    digest: Digest,
-    /// One more than the offset; 0 for a slot that is free.
-    offset_plus_one: u64,
-}
+/// A digest, and one more than the offset; all 0 where it is free. An array of numbers, because a table of these is
+/// allocated without being touched.
+type Slot = [u64; 3];
 
 const _: () = assert!(size_of::<Slot>() == SLOT_BYTES);
+
+const fn digest_of([first, second, _]: Slot) -> Digest {
+    [first, second]
+}
+
+const fn is_free([.., offset_plus_one]: Slot) -> bool {
+    offset_plus_one == 0
+}
 
 /// See the module.
 pub struct OffsetMap {
     secret: Secret,
-    slots: Vec<Slot>,
+    table: Vec<Slot>,
+    /// How many of the table are used.
+    slots: usize,
     entries: usize,
     entries_max: usize,
     /// Everything up to here is in it.
@@ -45,7 +58,13 @@ impl OffsetMap {
         let slots_max = (max_bytes / SLOT_BYTES).max(2 * ENTRIES_MIN);
         let slots = ((wanted as f64 / load_factor) as usize).saturating_add(1).min(slots_max);
         let entries_max = ((slots as f64 * load_factor) as usize).max(ENTRIES_MIN);
-        Self { secret, slots: vec![Slot::default(); slots], entries: 0, entries_max, end: start }
+        let allocated = if slots * SLOT_BYTES < SMALL_BYTES {
+            slots
+        } else {
+            slots.max(APART_BYTES / SLOT_BYTES)
+        };
+        let table = vec![[0; 3]; allocated];
+        Self { secret, table, slots, entries: 0, entries_max, end: start }
     }
 
     /// Everything below is in it.
@@ -63,33 +82,35 @@ impl OffsetMap {
         let digest = digest(self.secret, key);
         let place = self.place(digest);
         let is_full = self.entries >= self.entries_max;
-        let Some(slot) = self.slots.get_mut(place) else {
+        let Some(slot) = self.table.get_mut(place) else {
             return false;
         };
-        if slot.offset_plus_one == 0 {
+        if is_free(*slot) {
             if is_full {
                 return false;
             }
             self.entries += 1;
         }
-        *slot = Slot { digest, offset_plus_one: (offset.0 as u64).wrapping_add(1) };
+        let [first, second] = digest;
+        *slot = [first, second, (offset.0 as u64).wrapping_add(1)];
         true
     }
 
     /// The latest offset of a key; none if it has none here.
     pub fn get(&self, key: &[u8]) -> Option<Offset> {
-        let slot = self.slots.get(self.place(digest(self.secret, key)))?;
-        (slot.offset_plus_one != 0).then(|| Offset(slot.offset_plus_one.wrapping_sub(1) as i64))
+        let slot = *self.table.get(self.place(digest(self.secret, key)))?;
+        let [.., offset_plus_one] = slot;
+        (!is_free(slot)).then(|| Offset(offset_plus_one.wrapping_sub(1) as i64))
     }
 
     /// Where a digest is, or the free slot where it belongs. There always is one that is free.
     fn place(&self, digest: Digest) -> usize {
-        let slots = self.slots.len();
+        let slots = self.slots;
         // The high half of the product spreads the digest over any number of slots.
         let mut place = ((u128::from(digest[0]) * slots as u128) >> 64) as usize;
         for _ in 0..slots {
-            match self.slots.get(place) {
-                Some(slot) if slot.offset_plus_one != 0 && slot.digest != digest => {}
+            match self.table.get(place) {
+                Some(slot) if !is_free(*slot) && digest_of(*slot) != digest => {}
                 _ => break,
             }
             place = if place + 1 == slots { 0 } else { place + 1 };
@@ -110,7 +131,7 @@ mod tests {
     fn a_table_is_as_large_as_it_must_be_and_may_be() {
         let check = |max_bytes: usize, keys_max: u64, slots: usize, entries: usize| {
             let map = OffsetMap::new([1, 2], max_bytes, 0.9, keys_max, Offset(0));
-            assert_eq!((map.slots.len(), map.entries_max), (slots, entries), "{keys_max}");
+            assert_eq!((map.slots, map.entries_max), (slots, entries), "{keys_max}");
         };
         check(1 << 20, 900, 1001, 900);
         check(1 << 20, u64::MAX, 43_690, 39_321);
