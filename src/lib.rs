@@ -35,7 +35,7 @@ pub use server::{Config, run};
 #[cfg(feature = "sim")]
 #[doc(hidden)]
 pub mod simulation {
-    pub use crate::sim::*;
+    pub use crate::sim::{Counters, Outcome, Setup, config, planted, run_seed, sometimes};
 }
 
 /// The pure floors, for benches and fuzzers.

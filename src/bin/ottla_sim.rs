@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
 
 use ottla::simulation::sometimes::ALL;
 use ottla::simulation::{Counters, Outcome, Setup, config, run_seed};
@@ -106,23 +105,22 @@ fn main() -> io::Result<ExitCode> {
     let processors = thread::available_parallelism().map_or(1, |it| it.get() as u64);
     let threads = number("THREADS").unwrap_or(processors);
     let (next, total) = (AtomicU64::new(from), Mutex::new(Total::default()));
-    let began = Instant::now();
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| work(&next, from + seeds, &total));
         }
     });
     let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
-    report(&total, began.elapsed().as_secs_f64())
+    report(&total)
 }
 
-fn report(total: &Total, seconds: f64) -> io::Result<ExitCode> {
+fn report(total: &Total) -> io::Result<ExitCode> {
     let mut out = io::stdout().lock();
     for (which, text) in ALL {
         writeln!(out, "{:>10}  {text}", total.counters.count(*which))?;
     }
     let (seeds, events) = (total.seeds, total.events);
-    writeln!(out, "{seeds} seeds, {events} events, {seconds:.1} s")?;
+    writeln!(out, "{seeds} seeds, {events} events")?;
     for (seed, what) in &total.broken {
         writeln!(out, "BROKEN: make sim SEED={seed}\n  {what}")?;
     }
