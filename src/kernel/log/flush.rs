@@ -143,7 +143,7 @@ impl<D: Disk> Log<D> {
     /// Does of [`Self::close`] what needs no sync, and notes what is to be synced; none if everything is durable.
     /// Who closes many logs may sync the whole file system instead of each file.
     pub fn begin_close(&mut self) -> Result<Option<Flush<D>>, LogError> {
-        self.check_online()?;
+        self.write_epochs()?;
         let closed = self.try_close();
         self.failing(closed)?;
         self.begin_flush()

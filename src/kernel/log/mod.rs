@@ -284,9 +284,9 @@ impl<D: Disk> Log<D> {
         self.producers.expire(now.wall, self.config.producer_id_expiration_ms);
     }
 
-    /// Notes that `epoch` begins where the log ends now. Its file says so from the first record on (that of a new log
-    /// at once): an epoch without records tells replicas nothing that the one before does not, and a start that had to
-    /// write a file for each of thousands of logs would take seconds.
+    /// Notes that `epoch` begins where the log ends now. Its file says so a moment later, at [`Self::write_epochs`] or with
+    /// the first record (that of a new log at once): a start that had to write a file for each of thousands of logs before
+    /// it could answer would take seconds. What a crash loses of it the next start's epoch replaces.
     pub fn assign_epoch_start(&mut self, epoch: LeaderEpoch) -> Result<(), LogError> {
         self.check_online()?;
         self.epochs_unsaved |= self.epochs.assign(epoch, self.log_end_offset);
@@ -296,6 +296,12 @@ impl<D: Disk> Log<D> {
     /// The next record is of `epoch`.
     fn assign_epoch(&mut self, epoch: LeaderEpoch, start: Offset) -> Result<(), LogError> {
         self.epochs_unsaved |= self.epochs.assign(epoch, start);
+        self.save_unsaved_epochs()
+    }
+
+    /// Writes down the epoch that the leader began, as Kafka does when it begins it.
+    pub fn write_epochs(&mut self) -> Result<(), LogError> {
+        self.check_online()?;
         self.save_unsaved_epochs()
     }
 

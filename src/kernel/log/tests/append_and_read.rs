@@ -156,8 +156,8 @@ fn damaged_indexes_are_made_anew_when_they_are_needed() {
 }
 
 #[test]
-fn a_start_writes_nothing_and_an_epoch_is_written_with_its_first_record() {
-    for records in [0, 2] {
+fn a_start_writes_nothing_and_its_epoch_is_written_a_moment_later() {
+    for (records, is_written) in [(0, false), (2, false), (0, true), (2, true)] {
         let disk = SimulatedDisk::default();
         let text = || {
             let bytes = disk.content(&Path::new(DIRECTORY).join("leader-epoch-checkpoint"));
@@ -180,8 +180,16 @@ fn a_start_writes_nothing_and_an_epoch_is_written_with_its_first_record() {
             let latest = log.end_offset_for_epoch(LeaderEpoch(epoch));
             assert_eq!(latest, Some((LeaderEpoch(epoch), Offset(records))));
         }
-        log.append_as_leader(&batch_of(1), LeaderEpoch(5), at(1000)).unwrap();
         let expected = if records == 0 { "0\n1\n5 0\n" } else { "0\n2\n3 0\n5 2\n" };
+        if is_written {
+            // Here without a record, as by Kafka; once.
+            log.write_epochs().unwrap();
+            assert_eq!(text(), expected);
+            let before = disk.operations();
+            log.write_epochs().unwrap();
+            assert_eq!(disk.operations(), before);
+        }
+        log.append_as_leader(&batch_of(1), LeaderEpoch(5), at(1000)).unwrap();
         assert_eq!(text(), expected);
         let flush = log.begin_flush().unwrap().unwrap();
         log.end_flush(&flush, flush.run()).unwrap();
@@ -190,6 +198,20 @@ fn a_start_writes_nothing_and_an_epoch_is_written_with_its_first_record() {
         assert_eq!((log.log_end_offset(), recovery.bytes_cut), (Offset(records + 1), 0));
         assert_eq!(log.leader_epochs().to_text(), expected);
     }
+}
+
+/// What Kafka leaves, too, and drops at its start: the leader that has begun appended nothing.
+#[test]
+fn an_epoch_without_records_is_in_the_file_of_a_closed_log() {
+    let disk = SimulatedDisk::default();
+    let mut log = create(&disk, config());
+    append(&mut log, &batch_of(2));
+    log.assign_epoch_start(LeaderEpoch(7)).unwrap();
+    log.close().unwrap();
+    let path = Path::new(DIRECTORY).join("leader-epoch-checkpoint");
+    assert_eq!(disk.content(&path).unwrap(), b"0\n2\n3 0\n7 2\n");
+    let (log, _) = try_open(&disk, config(), CLEAN).unwrap();
+    assert_eq!(log.leader_epochs().to_text(), "0\n1\n3 0\n");
 }
 
 #[test]

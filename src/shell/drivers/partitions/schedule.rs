@@ -22,7 +22,7 @@ use crate::types::time::{Mono, Now};
 /// What is done again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Task {
-    /// Writes down the high watermarks.
+    /// Writes down the high watermarks, and the leader epochs that have begun.
     HighWatermarks,
     /// Flushes segments that are full, and writes down up to where logs are durable.
     RecoveryPoints,
@@ -124,7 +124,10 @@ impl Partitions {
 
     fn run(&self, task: Task, partitions: &[Arc<Partition>], now: Now) {
         match task {
-            Task::HighWatermarks => self.checkpoint_high_watermarks(false),
+            Task::HighWatermarks => {
+                self.checkpoint_high_watermarks(false);
+                each(partitions, Partition::write_epochs);
+            }
             Task::RecoveryPoints => {
                 each(partitions, |partition| partition.flush_closed(now));
                 self.checkpoint_recovery_points();

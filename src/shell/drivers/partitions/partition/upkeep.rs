@@ -146,6 +146,11 @@ impl Partition {
         self.maintain("retain", |log, high_watermark| log.retain(now, high_watermark).map(drop))
     }
 
+    /// Writes down the epoch that began with this leader, if that is still to be done.
+    pub(in super::super) fn write_epochs(&self) -> Result<(), ErrorCode> {
+        self.maintain("write the leader epochs of", |log, _| log.write_epochs())
+    }
+
     /// Removes the files that were given up long enough ago.
     pub(in super::super) fn remove_due_files(&self, now: Now) -> Result<(), ErrorCode> {
         self.maintain("remove files of", |log, _| log.remove_due_files(now).map(drop))
