@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use super::api_versions;
 use super::cluster::auto_creation::AutoCreation;
 use super::data::producer_ids::ProducerIds;
+use crate::kernel::authorizer::Authorizer;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::controller::{Reply, Request};
 use crate::kernel::groups::shard::GroupShard;
@@ -37,6 +38,8 @@ pub struct Ctx {
     pub image: Arc<ArcSwap<Image>>,
     /// The configuration with what is set at run time.
     pub config: Arc<ArcSwap<BrokerConfig>>,
+    /// Who says what anybody may do; none where everybody may do everything.
+    pub authorizer: Option<Arc<Authorizer>>,
     /// The quorum of the metadata log.
     pub quorum: Arc<ArcSwap<QuorumView>>,
     /// The door to the controller.

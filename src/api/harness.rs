@@ -16,6 +16,7 @@ use super::coordinators::Coordinators;
 use super::data;
 use super::data::producer_ids::ProducerIds;
 use super::txns;
+use crate::kernel::authorizer::Authorizer;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::layers::Texts;
 use crate::kernel::controller::{Reply, Request};
@@ -151,6 +152,7 @@ impl Node {
         let ctx = Arc::new(Ctx {
             node: NodeInfo { node_id, cluster_id: Arc::from("cluster") },
             image: published.image,
+            authorizer: Authorizer::of(&published.config.load().explicit).unwrap().map(Arc::new),
             config: published.config,
             controller: Handle::new(queue),
             quorum: published.quorum,

@@ -1,5 +1,7 @@
 //! One file per Kafka API, by family: decode, check, call a machine, encode.
 
+pub mod access;
+pub mod acls;
 pub mod answer;
 pub mod api_versions;
 pub mod cluster;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::acls::{create_acls, delete_acls, describe_acls};
 use super::answer::{Answer, Call, ListenerType};
 use super::api_versions;
 use super::cluster::{
@@ -106,6 +107,9 @@ pub const ROWS: &[Row] = rows! {
     26 EndTxn 0..=5 BROKER end_txn::handle;
     27 WriteTxnMarkers 1..=2 BROKER write_txn_markers::handle;
     28 TxnOffsetCommit 0..=5 BROKER txn_offset_commit::handle;
+    29 DescribeAcls 1..=3 BOTH |ctx, call, body| describe_acls::handle(ctx, &call, body);
+    30 CreateAcls 1..=3 BOTH create_acls::handle;
+    31 DeleteAcls 1..=3 BOTH delete_acls::handle;
     32 DescribeConfigs 1..=4 BOTH |ctx, call, body| describe_configs::handle(ctx, &call, body);
     33 AlterConfigs 0..=2 BOTH alter_configs::handle;
     35 DescribeLogDirs 1..=5 BROKER |ctx, call, body| describe_log_dirs::handle(ctx, &call, body);

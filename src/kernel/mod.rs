@@ -3,6 +3,7 @@
 //! No async, no clock, no files, no sockets, no randomness, no API versions. What must happen in the
 //! world is returned to the caller, in the order in which it must happen.
 
+pub mod authorizer;
 pub mod configs;
 pub mod controller;
 pub mod coordinator;

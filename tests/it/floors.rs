@@ -12,6 +12,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("kernel::log", &["types", "wire"]),
     ("kernel::raft", &["types", "wire"]),
     ("kernel::metadata", &["types", "wire", "kernel::configs"]),
+    ("kernel::authorizer", &["types", "wire", "kernel::configs", "kernel::metadata"]),
     ("kernel::machine", &["types", "wire", "kernel::configs", "kernel::metadata"]),
     (
         "kernel::coordinator",
@@ -21,7 +22,14 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("kernel::replica", &["types", "wire", "kernel::log", "kernel::metadata"]),
     (
         "kernel::groups",
-        &["types", "wire", "kernel::configs", "kernel::metadata", "kernel::machine"],
+        &[
+            "types",
+            "wire",
+            "kernel::configs",
+            "kernel::metadata",
+            "kernel::machine",
+            "kernel::authorizer",
+        ],
     ),
     ("kernel::txns", &["types", "wire", "kernel::configs", "kernel::metadata", "kernel::machine"]),
     // The simulated world, which runs the kernel without the shell.

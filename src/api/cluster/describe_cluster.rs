@@ -10,13 +10,15 @@ use bytes::Bytes;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::{BrokerId, DescribeClusterRequest, DescribeClusterResponse};
 
-use super::view::{CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, View};
+use super::view::{OPERATIONS_NOT_ASKED, View};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call, ListenerType};
 use crate::api::codec::{decode, reply};
 use crate::api::configs::resources::text;
 use crate::api::context::{Ctx, NodeInfo};
 use crate::kernel::controller::feature_table::{CONTROLLERS_REGISTER, METADATA_VERSION};
 use crate::kernel::metadata::image::ControllerRegistration;
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::NodeId;
 
@@ -49,6 +51,12 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
+    let access = Access::of(ctx, call);
+    if call.listener_type == ListenerType::Controller
+        && let Err(code) = access.cluster(Operation::ALTER)
+    {
+        return reply::<DescribeClusterRequest>(call, &refusal(code, code.message()));
+    }
     let image = ctx.image.load();
     let view = View { image: &image, listener: &call.listener };
     let asked = Asked {
@@ -56,6 +64,7 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         at: call.listener_type,
         version: call.version,
         quorum_leader: ctx.quorum.load().leader_id,
+        access: &access,
     };
     reply::<DescribeClusterRequest>(call, &answer(&asked, &ctx.node, &request))
 }
@@ -67,6 +76,7 @@ struct Asked<'a> {
     at: ListenerType,
     version: i16,
     quorum_leader: NodeId,
+    access: &'a Access,
 }
 
 fn answer(
@@ -74,7 +84,7 @@ fn answer(
     node: &NodeInfo,
     request: &DescribeClusterRequest,
 ) -> DescribeClusterResponse {
-    let &Asked { view, at, version, quorum_leader } = asked;
+    let &Asked { view, at, version, quorum_leader, access } = asked;
     let level = view.image.features.get(METADATA_VERSION).copied().unwrap_or_default();
     if at == ListenerType::Controller && level < CONTROLLERS_REGISTER {
         let message = "Direct-to-controller communication is not supported with the current \
@@ -102,7 +112,7 @@ fn answer(
     let is_named = brokers.iter().any(|broker| broker.broker_id.0 == controller.0);
     let controller = if is_named { controller } else { NodeId::NONE };
     let operations = if request.include_cluster_authorized_operations {
-        CLUSTER_OPERATIONS
+        access.cluster_operations()
     } else {
         OPERATIONS_NOT_ASKED
     };
@@ -169,7 +179,9 @@ mod tests {
     ) -> DescribeClusterResponse {
         let node = NodeInfo { node_id: NodeId(node), cluster_id: Arc::from("cluster") };
         let view = View { image, listener };
-        answer(&Asked { view, at, version, quorum_leader: NodeId(7) }, &node, request)
+        let access = Access::default();
+        let quorum_leader = NodeId(7);
+        answer(&Asked { view, at, version, quorum_leader, access: &access }, &node, request)
     }
 
     fn ask(version: i16, request: &DescribeClusterRequest) -> DescribeClusterResponse {

@@ -6,13 +6,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kafka_protocol::messages::UpdateFeaturesRequest;
+use kafka_protocol::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
+use crate::api::configs::resources::text;
 use crate::api::context::Ctx;
 use crate::api::forward::forward;
 use crate::kernel::controller::{Reply, Request};
+use crate::types::acls::Operation;
 
 /// Decodes, asks the controller, answers.
 pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
@@ -20,6 +23,12 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
+    if let Err(code) = Access::of(ctx, &call).cluster(Operation::ALTER) {
+        let refused = UpdateFeaturesResponse::default()
+            .with_error_code(code.code())
+            .with_error_message(Some(text(code.message())));
+        return reply::<UpdateFeaturesRequest>(&call, &refused);
+    }
     forward(ctx, call, Request::UpdateFeatures(request), answer)
 }
 

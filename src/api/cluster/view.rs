@@ -9,12 +9,6 @@ use crate::types::ids::{DirectoryId, NodeId};
 
 /// What a field for permitted operations says when nobody asked.
 pub const OPERATIONS_NOT_ASKED: i32 = i32::MIN;
-/// All operations on a topic, as bits: Read, Write, Create, Delete, Alter, Describe, DescribeConfigs, AlterConfigs.
-/// Without an authorizer everything is permitted (KIP-430).
-pub const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
-/// All operations on the cluster: Create, Alter, Describe, ClusterAction, DescribeConfigs, AlterConfigs,
-/// IdempotentWrite.
-pub const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 
 /// The topics that belong to coordinators.
 const INTERNAL_TOPICS: [&str; 3] =
@@ -164,11 +158,6 @@ pub mod tests {
             topic("b"),
             partition("b", 0, 1, &[1]).into(),
         ])
-    }
-
-    #[test]
-    fn the_bits_are_kafkas() {
-        assert_eq!((TOPIC_OPERATIONS, CLUSTER_OPERATIONS), (3576, 8096));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use kafka_protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterC
 
 use super::alter::{Alteration, Api, Checked, check, refusal};
 use super::resources::text;
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
@@ -28,7 +29,9 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Err(answer) => return answer,
     };
     let (config, image) = (ctx.config.load(), ctx.image.load());
-    let checked = check(&config, &**image, Api::Incremental, &alterations(&request));
+    let alterations = alterations(&request);
+    let checked = check(&config, &**image, Api::Incremental, &alterations);
+    let checked = checked.allowed_to(&Access::of(ctx, &call), &alterations);
     let onward = forwarded(&request, &checked);
     if onward.resources.is_empty() {
         return reply::<IncrementalAlterConfigsRequest>(

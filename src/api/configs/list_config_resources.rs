@@ -10,9 +10,11 @@ use kafka_protocol::messages::list_config_resources_response::ConfigResource;
 use kafka_protocol::messages::{ListConfigResourcesRequest, ListConfigResourcesResponse};
 
 use super::resources::{Cluster, ResourceType, text};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 
 /// Every kind, in the order in which Kafka lists them.
@@ -30,6 +32,10 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
+    if let Err(code) = Access::of(ctx, call).cluster(Operation::DESCRIBE_CONFIGS) {
+        let refused = ListConfigResourcesResponse::default().with_error_code(code.code());
+        return reply::<ListConfigResourcesRequest>(call, &refused);
+    }
     let image = ctx.image.load();
     reply::<ListConfigResourcesRequest>(call, &answer(&**image, call.version, &request))
 }

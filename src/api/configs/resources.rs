@@ -2,9 +2,12 @@
 
 use kafka_protocol::protocol::StrBytes;
 
+use crate::api::access::Access;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::layers::{BrokerLayers, Texts};
 use crate::kernel::metadata::image::Image;
+use crate::types::acls::Operation;
+use crate::types::error_code::ErrorCode;
 use crate::types::ids::TopicName;
 
 /// A kind of resource, as DescribeConfigs numbers them.
@@ -28,6 +31,22 @@ impl ResourceType {
     pub fn from_wire(number: i8) -> Option<Self> {
         let all = [Self::Topic, Self::Broker, Self::BrokerLogger, Self::ClientMetrics, Self::Group];
         all.into_iter().find(|kind| *kind as i8 == number)
+    }
+
+    /// Whether configurations of this kind may be described or altered: those of brokers, and of what belongs to no
+    /// topic or group, are the cluster's.
+    pub fn allowed_to(
+        self,
+        access: &Access,
+        operation: Operation,
+        name: &str,
+    ) -> Result<(), ErrorCode> {
+        match self {
+            Self::Topic if access.topic(operation, name) => Ok(()),
+            Self::Topic => Err(ErrorCode::TopicAuthorizationFailed),
+            Self::Group => access.group(operation, name),
+            Self::Broker | Self::BrokerLogger | Self::ClientMetrics => access.cluster(operation),
+        }
     }
 }
 

@@ -14,12 +14,14 @@ use kafka_protocol::messages::delete_records_response::{
 };
 use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse, TopicName};
 
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::api::data::INTERNAL_TOPICS;
 use crate::api::data::replicas::{self, Missing};
 use crate::kernel::replica::fetch_session::TopicRef;
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::PartitionId;
 use crate::types::offset::Offset;
@@ -31,9 +33,15 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
+    let access = Access::of(ctx, call);
     let topics = asked_once(request.topics).into_iter().map(|(name, partitions)| {
+        let is_denied = !access.topic(Operation::DELETE, &name);
         let partitions = partitions.into_iter().map(|(index, offset)| {
-            let deleted = delete(ctx, &name, index, offset);
+            let deleted = if is_denied {
+                Err(ErrorCode::TopicAuthorizationFailed)
+            } else {
+                delete(ctx, &name, index, offset)
+            };
             DeleteRecordsPartitionResult::default()
                 .with_partition_index(index.0)
                 .with_low_watermark(deleted.unwrap_or(Offset::UNKNOWN).0)

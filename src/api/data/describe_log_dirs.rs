@@ -15,12 +15,17 @@ use kafka_protocol::messages::describe_log_dirs_response::{
 use kafka_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, frame_of};
 use crate::api::context::Ctx;
 use crate::api::dispatch::refuse;
 use crate::shell::drivers::partitions::{LogDirDescription, ReplicaDescription};
+use crate::types::acls::Operation;
 use crate::wire::messages::describe_log_dirs;
+
+/// From here on there is an error for the whole.
+const FIRST_WITH_ERROR: i16 = 3;
 
 /// Answers a request.
 pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
@@ -28,10 +33,19 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
-    let wanted = wanted(&request);
-    let directories = ctx.partitions.log_dirs();
-    let results = directories.iter().map(|directory| described(directory, wanted.as_ref()));
-    let response = DescribeLogDirsResponse::default().with_results(results.collect());
+    let response = match Access::of(ctx, call).cluster(Operation::DESCRIBE) {
+        Ok(()) => {
+            let wanted = wanted(&request);
+            let directories = ctx.partitions.log_dirs();
+            let results = directories.iter().map(|it| described(it, wanted.as_ref()));
+            DescribeLogDirsResponse::default().with_results(results.collect())
+        }
+        // Before version 3 there is no place for an error.
+        Err(code) if call.version >= FIRST_WITH_ERROR => {
+            DescribeLogDirsResponse::default().with_error_code(code.code())
+        }
+        Err(_) => DescribeLogDirsResponse::default(),
+    };
     let mut body = BytesMut::new();
     // A directory is cordoned by a configuration that comes with more than one node.
     match describe_log_dirs::encode(call.version, &response, |_| false, &mut body) {

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::api::txns::asking::{ask, fenced_as};
 use crate::kernel::txns::{Answered, InitProducerId, TransactionRequest};
+use crate::types::acls::{Operation, ResourceType};
 use crate::types::epoch::ProducerEpoch;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::ProducerId;
@@ -29,6 +31,9 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
+    if let Err(error) = allowed(&Access::of(ctx, &call), &request) {
+        return give(&call, Err(error));
+    }
     let transaction_max_timeout_ms = ctx.config.load().transaction_max_timeout_ms;
     if let Err(error) = check(&request, transaction_max_timeout_ms) {
         return give(&call, Err(error));
@@ -52,6 +57,19 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
                 }
             }))
         }
+    }
+}
+
+/// Who may write to any topic may do so with a producer id, too.
+fn allowed(access: &Access, request: &InitProducerIdRequest) -> Result<(), ErrorCode> {
+    match &request.transactional_id {
+        Some(id) => access.transactional_id(Operation::WRITE, id),
+        None if access.may_on_cluster(Operation::IDEMPOTENT_WRITE)
+            || access.may_on_any(Operation::WRITE, ResourceType::TOPIC) =>
+        {
+            Ok(())
+        }
+        None => Err(ErrorCode::ClusterAuthorizationFailed),
     }
 }
 

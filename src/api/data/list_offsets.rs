@@ -14,6 +14,7 @@ use kafka_protocol::messages::list_offsets_response::{
 };
 use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
@@ -24,6 +25,7 @@ use crate::shell::drivers::partitions::requests::{
     LATEST_TIERED_TIMESTAMP, LATEST_TIMESTAMP, MAX_TIMESTAMP,
 };
 use crate::shell::drivers::partitions::{Isolation, ListSpec, Listed};
+use crate::types::acls::Operation;
 use crate::types::epoch::LeaderEpoch;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::PartitionId;
@@ -40,9 +42,15 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
     };
     let isolation = isolation(&request);
     let mut named = Named::of(&request.topics);
+    let access = Access::of(ctx, call);
     let topics = request.topics.iter().map(|topic| {
         let name: &str = &topic.name;
+        let is_denied = !access.topic(Operation::DESCRIBE, name);
         let answer = |asked: &ListOffsetsPartition| {
+            if is_denied {
+                let denied = Err(ErrorCode::TopicAuthorizationFailed);
+                return Some(found_or_error(call.version, asked, denied));
+            }
             let found = match (named.times(name, asked.partition_index), isolation) {
                 (Times::Again, _) => return None,
                 (_, None) => Err(ErrorCode::UnknownServerError),

@@ -13,11 +13,13 @@ use kafka_protocol::messages::offset_for_leader_epoch_response::{
 };
 use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::api::data::replicas::{self, Missing};
 use crate::kernel::replica::fetch_session::TopicRef;
+use crate::types::acls::Operation;
 use crate::types::epoch::LeaderEpoch;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::PartitionId;
@@ -28,8 +30,19 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
+    let access = Access::of(ctx, call);
+    let is_replica = access.may_on_cluster(Operation::CLUSTER_ACTION);
     let topics = request.topics.iter().map(|topic| {
-        let partitions = topic.partitions.iter().map(|asked| end(ctx, &topic.topic, asked));
+        let is_denied = !is_replica && !access.topic(Operation::DESCRIBE, &topic.topic);
+        let partitions = topic.partitions.iter().map(|asked| {
+            if is_denied {
+                let code = ErrorCode::TopicAuthorizationFailed.code();
+                return EpochEndOffset::default()
+                    .with_partition(asked.partition)
+                    .with_error_code(code);
+            }
+            end(ctx, &topic.topic, asked)
+        });
         OffsetForLeaderTopicResult::default()
             .with_topic(topic.topic.clone())
             .with_partitions(partitions.collect())

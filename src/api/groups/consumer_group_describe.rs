@@ -13,12 +13,13 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::GROUP_OPERATIONS;
 use super::consumer_group_heartbeat::is_enabled;
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::kernel::groups::requests::{GroupReply, GroupRequest};
+use crate::types::acls::{Operation, ResourceType};
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::PartitionId;
 
@@ -38,12 +39,19 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         let groups = ids.into_iter().map(|id| failed(id, ErrorCode::UnsupportedVersion)).collect();
         return answer(&call, groups);
     }
+    let access = Access::of(ctx, &call);
     let ctx = Arc::clone(ctx);
     let with_operations = request.include_authorized_operations;
     Answer::Later(Box::pin(async move {
-        let mut groups = describe_all(&ctx, &call, ids).await;
+        let mut groups = describe_all(&ctx, &call, &access, ids).await;
         for group in groups.iter_mut().filter(|group| with_operations && group.error_code == 0) {
-            group.authorized_operations = GROUP_OPERATIONS;
+            let operations = access.operations(ResourceType::GROUP, &group.group_id);
+            group.authorized_operations = operations;
+        }
+        if !access.is_open() {
+            for group in &mut groups {
+                hide(&access, group);
+            }
         }
         if call.version < FIRST_WITH_MEMBER_TYPE {
             let members = groups.iter_mut().flat_map(|group| &mut group.members);
@@ -54,11 +62,18 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
 }
 
 /// Asks each shard once for all of its groups.
-async fn describe_all(ctx: &Ctx, call: &Call, ids: Vec<StrBytes>) -> Vec<DescribedGroup> {
+async fn describe_all(
+    ctx: &Ctx,
+    call: &Call,
+    access: &Access,
+    ids: Vec<StrBytes>,
+) -> Vec<DescribedGroup> {
     let mut of_shards: BTreeMap<PartitionId, Vec<usize>> = BTreeMap::new();
     let mut groups: BTreeMap<usize, DescribedGroup> = BTreeMap::new();
     for (at, id) in ids.iter().enumerate() {
-        if id.is_empty() {
+        if let Err(code) = access.group(Operation::DESCRIBE, id) {
+            groups.insert(at, failed(id.clone(), code));
+        } else if id.is_empty() {
             groups.insert(at, failed(id.clone(), ErrorCode::InvalidGroupId));
         } else {
             of_shards.entry(ctx.groups.partition_for(id)).or_default().push(at);
@@ -76,6 +91,21 @@ async fn describe_all(ctx: &Ctx, call: &Call, ids: Vec<StrBytes>) -> Vec<Describ
         groups.extend(places.into_iter().zip(described));
     }
     groups.into_values().collect()
+}
+
+/// Of a group with a topic that the client may not describe, nothing is told.
+fn hide(access: &Access, group: &mut DescribedGroup) {
+    let members = group.members.iter();
+    let assignments = members.flat_map(|it| [&it.assignment, &it.target_assignment]);
+    let mut topics = assignments.flat_map(|it| &it.topic_partitions);
+    let sees_all = topics.all(|topic| access.topic(Operation::DESCRIBE, &topic.topic_name));
+    drop(topics);
+    if sees_all {
+        return;
+    }
+    let message = "The group has described topic(s) that the client is not authorized to describe.";
+    let hidden = failed(group.group_id.0.clone(), ErrorCode::TopicAuthorizationFailed);
+    *group = hidden.with_error_message(Some(StrBytes::from_static_str(message)));
 }
 
 fn all_failed(ids: Vec<StrBytes>, code: ErrorCode) -> Vec<DescribedGroup> {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::configs::resources::text;
@@ -19,6 +20,7 @@ use crate::api::context::Ctx;
 use crate::kernel::groups::assignors::Assignor;
 use crate::kernel::groups::consumer::heartbeat;
 use crate::kernel::groups::requests::{ConsumerGroupHeartbeat, GroupReply, GroupRequest};
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 
 /// The protocol's name in `group.coordinator.rebalance.protocols`.
@@ -43,6 +45,10 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
     if !is_enabled(ctx) {
         return refuse(&call, ErrorCode::UnsupportedVersion, None);
     }
+    let access = Access::of(ctx, &call);
+    if let Err(code) = allowed(&access, &request) {
+        return refuse(&call, code, None);
+    }
     let config = ctx.config.load();
     let names = config.group_consumer_assignors.iter();
     let assignors: Vec<Assignor> = names.filter_map(|name| Assignor::named(name)).collect();
@@ -63,6 +69,17 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Ok(_) => refuse(&call, ErrorCode::UnknownServerError, None),
         Err(code) => refuse(&call, code, None),
     })
+}
+
+/// Nobody subscribes to a topic that he may not know of.
+fn allowed(access: &Access, request: &ConsumerGroupHeartbeatRequest) -> Result<(), ErrorCode> {
+    access.group(Operation::READ, &request.group_id)?;
+    let mut names = request.subscribed_topic_names.iter().flatten();
+    if names.all(|name| access.topic(Operation::DESCRIBE, name)) {
+        Ok(())
+    } else {
+        Err(ErrorCode::TopicAuthorizationFailed)
+    }
 }
 
 fn refuse(call: &Call, code: ErrorCode, message: Option<&str>) -> Answer {

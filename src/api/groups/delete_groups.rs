@@ -11,10 +11,12 @@ use kafka_protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse, GroupI
 use kafka_protocol::protocol::StrBytes;
 
 use super::{by_partition, reply_of};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::kernel::groups::requests::GroupRequest;
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 
 /// Answers a request.
@@ -24,15 +26,22 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Err(answer) => return answer,
     };
     let names = distinct(request.groups_names.into_iter().map(|id| id.0));
-    let asked = by_partition(ctx, names.iter()).into_iter();
+    let access = Access::of(ctx, &call);
+    let (allowed, denied): (Vec<_>, Vec<_>) =
+        (names.iter().enumerate()).partition(|(_, id)| access.group(Operation::DELETE, id).is_ok());
+    let mut results = vec![DeletableGroupResult::default(); names.len()];
+    for (place, id) in denied {
+        if let Some(slot) = results.get_mut(place) {
+            *slot = refusal(id.clone(), ErrorCode::GroupAuthorizationFailed);
+        }
+    }
+    let asked = by_partition(ctx, allowed.into_iter()).into_iter();
     let asked = asked.map(|(partition, groups)| {
         let ids = groups.iter().map(|(_, id)| id.clone()).collect();
         (groups, ctx.groups.call(partition, call.now, GroupRequest::DeleteGroups(ids)))
     });
     let asked: Vec<_> = asked.collect();
-    let count = names.len();
     Answer::Later(Box::pin(async move {
-        let mut results = vec![DeletableGroupResult::default(); count];
         for (groups, called) in asked {
             let told = reply_of!(called.told().await, DeleteGroups);
             let mut told = told.map(Vec::into_iter);

@@ -10,11 +10,13 @@ use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 use kafka_protocol::protocol::StrBytes;
 
-use super::{GROUP_OPERATIONS, by_partition, reply_of};
+use super::{by_partition, reply_of};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::kernel::groups::requests::{DescribeGroups, GroupRequest};
+use crate::types::acls::{Operation, ResourceType};
 use crate::types::error_code::ErrorCode;
 
 /// Answers a request.
@@ -23,9 +25,17 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
-    let count = request.groups.len();
     let with_operations = request.include_authorized_operations;
-    let asked = by_partition(ctx, request.groups.iter().map(|id| &id.0)).into_iter();
+    let access = Access::of(ctx, &call);
+    let (allowed, denied): (Vec<_>, Vec<_>) = (request.groups.iter().map(|id| &id.0).enumerate())
+        .partition(|(_, id)| access.group(Operation::DESCRIBE, id).is_ok());
+    let mut described = vec![DescribedGroup::default(); request.groups.len()];
+    for (place, id) in denied {
+        if let Some(slot) = described.get_mut(place) {
+            *slot = refusal(id.clone(), ErrorCode::GroupAuthorizationFailed);
+        }
+    }
+    let asked = by_partition(ctx, allowed.into_iter()).into_iter();
     let asked = asked.map(|(partition, groups)| {
         let ids = groups.iter().map(|(_, id)| id.clone()).collect();
         let ask = DescribeGroups { groups: ids, version: call.version };
@@ -34,7 +44,6 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
     });
     let asked: Vec<_> = asked.collect();
     Answer::Later(Box::pin(async move {
-        let mut described = vec![DescribedGroup::default(); count];
         for (groups, called) in asked {
             let told = reply_of!(called.told().await, DescribeGroups);
             let mut told = told.map(Vec::into_iter);
@@ -44,7 +53,7 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
                     Err(error) => refusal(id, *error),
                 };
                 if let Some(slot) = described.get_mut(place) {
-                    *slot = with_permitted(group, with_operations);
+                    *slot = if with_operations { with_permitted(group, &access) } else { group };
                 }
             }
         }
@@ -57,9 +66,10 @@ fn refusal(id: StrBytes, error: ErrorCode) -> DescribedGroup {
     DescribedGroup::default().with_group_id(GroupId(id)).with_error_code(error.code())
 }
 
-fn with_permitted(group: DescribedGroup, asked: bool) -> DescribedGroup {
-    if asked && group.error_code == 0 {
-        group.with_authorized_operations(GROUP_OPERATIONS)
+fn with_permitted(group: DescribedGroup, access: &Access) -> DescribedGroup {
+    if group.error_code == 0 {
+        let operations = access.operations(ResourceType::GROUP, &group.group_id);
+        group.with_authorized_operations(operations)
     } else {
         group
     }

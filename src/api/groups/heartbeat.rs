@@ -8,10 +8,12 @@ use bytes::Bytes;
 use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 
 use super::{check_group_id, reply_of};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::kernel::groups::requests::GroupRequest;
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 
 /// Answers a request.
@@ -20,7 +22,8 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
-    if let Err(error) = check_group_id(&request.group_id) {
+    let allowed = Access::of(ctx, &call).group(Operation::READ, &request.group_id);
+    if let Err(error) = allowed.and_then(|()| check_group_id(&request.group_id)) {
         return give(&call, Err(error));
     }
     let partition = ctx.groups.partition_for(&request.group_id);

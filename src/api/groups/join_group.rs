@@ -16,11 +16,13 @@ use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::{check_group_id, named, reply_of};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::groups::requests::{GroupRequest, JoinGroup};
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 
 const NO_GENERATION: i32 = -1;
@@ -33,6 +35,9 @@ pub fn handle(ctx: &Arc<Ctx>, mut call: Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
+    if let Err(error) = Access::of(ctx, &call).group(Operation::READ, &request.group_id) {
+        return give(&call, refusal(error));
+    }
     if let Err(error) = check(&request, &ctx.config.load()) {
         return give(&call, refusal(error).with_member_id(request.member_id));
     }

@@ -9,10 +9,12 @@ use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
 
 use super::{check_group_id, reply_of};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::kernel::groups::requests::GroupRequest;
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 
 /// From here on several members leave, each with an answer of its own.
@@ -24,7 +26,8 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
-    if let Err(error) = check_group_id(&request.group_id) {
+    let allowed = Access::of(ctx, &call).group(Operation::READ, &request.group_id);
+    if let Err(error) = allowed.and_then(|()| check_group_id(&request.group_id)) {
         return give(&call, Err(error));
     }
     if call.version < FIRST_WITH_MEMBERS {

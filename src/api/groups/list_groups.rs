@@ -10,11 +10,13 @@ use kafka_protocol::messages::list_groups_response::ListedGroup;
 use kafka_protocol::messages::{ListGroupsRequest, ListGroupsResponse};
 
 use super::reply_of;
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::kernel::groups::requests::{GroupFilter, GroupReply, GroupRequest};
 use crate::shell::drivers::coordinators::Called;
+use crate::types::acls::{Operation, ResourceType};
 use crate::types::error_code::ErrorCode;
 
 /// Answers a request.
@@ -24,13 +26,21 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Err(answer) => return answer,
     };
     let filter = filter(&request);
+    let access = Access::of(ctx, &call);
+    let sees_all = access.may_on_cluster(Operation::DESCRIBE);
     let asked = ctx.groups.partitions().into_iter().map(|partition| {
         ctx.groups.call(partition, call.now, GroupRequest::ListGroups(filter.clone()))
     });
     let asked: Vec<_> = asked.collect();
     Answer::Later(Box::pin(async move {
         let response = match gather(asked).await {
-            Ok(groups) => ListGroupsResponse::default().with_groups(groups),
+            Ok(mut groups) => {
+                groups.retain(|group| {
+                    let kind = ResourceType::GROUP;
+                    sees_all || access.may_see(Operation::DESCRIBE, kind, &group.group_id)
+                });
+                ListGroupsResponse::default().with_groups(groups)
+            }
             Err(error) => ListGroupsResponse::default().with_error_code(error.code()),
         };
         reply::<ListGroupsRequest>(&call, &response)

@@ -16,6 +16,7 @@ use kafka_protocol::messages::offset_commit_response::{
 use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse, TopicName};
 
 use super::sorted_out::{Answered, NamedBy, SortedOut};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
@@ -23,6 +24,7 @@ use crate::api::dispatch::refuse;
 use crate::kernel::groups::offsets::{CommitPartition, CommitReply, CommitRequest};
 use crate::kernel::groups::requests::{GroupReply, GroupRequest};
 use crate::kernel::metadata::image::Image;
+use crate::types::acls::Operation;
 use crate::types::epoch::LeaderEpoch;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::PartitionId;
@@ -36,7 +38,10 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Err(answer) => return answer,
     };
     let group_id = request.group_id.0.clone();
-    let (sorted, commit) = sort_out(&ctx.image.load(), call.version, request);
+    let access = Access::of(ctx, &call);
+    let allowed = access.group(Operation::READ, &group_id);
+    let sorted = SortedOut::of(access, allowed);
+    let (sorted, commit) = sort_out(&ctx.image.load(), call.version, sorted, request);
     if commit.topics.is_empty() {
         return give(&call, sorted, &Ok(Vec::new()));
     }
@@ -58,9 +63,9 @@ fn read(call: &Call, body: Bytes) -> Result<OffsetCommitRequest, Answer> {
 fn sort_out(
     image: &Image,
     version: i16,
+    mut sorted: SortedOut,
     request: OffsetCommitRequest,
 ) -> (SortedOut, CommitRequest) {
-    let mut sorted = SortedOut::default();
     let named_by = match version {
         offset_commit::FIRST_WITH_TOPIC_ID.. => NamedBy::Id,
         _ => NamedBy::Name,

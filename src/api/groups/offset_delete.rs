@@ -15,6 +15,7 @@ use kafka_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse, TopicN
 use uuid::Uuid;
 
 use super::sorted_out::{Answered, NamedBy, SortedOut};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
@@ -22,6 +23,7 @@ use crate::api::dispatch::refuse;
 use crate::kernel::groups::offsets::DeleteReply;
 use crate::kernel::groups::requests::{GroupReply, GroupRequest};
 use crate::kernel::metadata::image::Image;
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 
 /// Answers a request.
@@ -30,10 +32,14 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
+    let access = Access::of(ctx, &call);
+    if let Err(code) = access.group(Operation::DELETE, &request.group_id) {
+        return give(&call, SortedOut::default(), Err(code));
+    }
     if request.group_id.is_empty() {
         return give(&call, SortedOut::default(), Err(ErrorCode::InvalidGroupId));
     }
-    let (sorted, request) = sort_out(&ctx.image.load(), request);
+    let (sorted, request) = sort_out(&ctx.image.load(), access, request);
     let group_id = request.group_id.0.clone();
     let request = GroupRequest::OffsetDelete(request);
     ctx.groups.call_for(&group_id, call.now, request).answer(move |told| match told {
@@ -45,8 +51,12 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
 
 /// The request without what does not exist. Even one that is left without topics goes to the coordinator, which may not
 /// know the group.
-fn sort_out(image: &Image, request: OffsetDeleteRequest) -> (SortedOut, OffsetDeleteRequest) {
-    let mut sorted = SortedOut::default();
+fn sort_out(
+    image: &Image,
+    access: Access,
+    request: OffsetDeleteRequest,
+) -> (SortedOut, OffsetDeleteRequest) {
+    let mut sorted = SortedOut::of(access, Ok(()));
     let mut there = OffsetDeleteRequest::default().with_group_id(request.group_id);
     for OffsetDeleteRequestTopic { name, partitions, .. } in request.topics {
         let index = |partition: &OffsetDeleteRequestPartition| partition.partition_index;

@@ -19,6 +19,7 @@ use kafka_protocol::messages::offset_fetch_response::{
 use kafka_protocol::messages::{GroupId, OffsetFetchRequest, OffsetFetchResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
@@ -27,6 +28,7 @@ use crate::kernel::groups::offsets::{FetchReply, FetchRequest};
 use crate::kernel::groups::requests::{GroupReply, GroupRequest};
 use crate::kernel::metadata::image::Image;
 use crate::shell::drivers::coordinators::Called;
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::TopicId;
 use crate::wire::messages::offset_fetch;
@@ -44,10 +46,15 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
     let require_stable = request.require_stable;
     let mut groups = Vec::with_capacity(request.groups.len().max(1));
     let mut are_settled = true;
+    let access = Access::of(ctx, &call);
     for group in groups_of(call.version, request) {
-        let (asked, group) = Asked::of(&ctx.image.load(), call.version, group);
+        let allowed = access.group(Operation::DESCRIBE, &group.group_id);
+        let (asked, group) = Asked::of(&ctx.image.load(), call.version, &access, group);
         let request = GroupRequest::OffsetFetch(Box::new(FetchRequest { group, require_stable }));
-        let called = ctx.groups.call_for(&asked.group_id, call.now, request);
+        let called = match allowed {
+            Ok(()) => ctx.groups.call_for(&asked.group_id, call.now, request),
+            Err(code) => Called::Now(Err(code)),
+        };
         are_settled &= matches!(called, Called::Now(_));
         groups.push((asked, called));
     }
@@ -98,8 +105,9 @@ struct Asked {
     is_all: bool,
     /// What is asked for, where the answer has no other place for an error.
     topics: Vec<OffsetFetchRequestTopics>,
-    /// Topics whose ids nobody knows.
-    unknown: Vec<OffsetFetchResponseTopics>,
+    /// Topics whose ids nobody knows, and those that the sender may not describe.
+    refused: Vec<OffsetFetchResponseTopics>,
+    access: Access,
 }
 
 impl Asked {
@@ -107,25 +115,35 @@ impl Asked {
     fn of(
         image: &Image,
         version: i16,
+        access: &Access,
         mut group: OffsetFetchRequestGroup,
     ) -> (Self, OffsetFetchRequestGroup) {
-        let mut unknown = Vec::new();
-        if version >= offset_fetch::FIRST_WITH_TOPIC_ID
-            && let Some(topics) = &mut group.topics
-        {
+        let mut refused = Vec::new();
+        let by_id = version >= offset_fetch::FIRST_WITH_TOPIC_ID;
+        let keeps = version < FIRST_WITH_GROUP_ERROR;
+        let topics = group.topics.as_ref().filter(|_| keeps).cloned().unwrap_or_default();
+        if let Some(topics) = group.topics.as_mut().filter(|_| by_id) {
             topics.retain_mut(|asked| {
                 let Some(topic) = image.topics.of_id(TopicId(asked.topic_id)) else {
-                    unknown.push(failed(asked, ErrorCode::UnknownTopicId));
+                    refused.push(failed(asked, ErrorCode::UnknownTopicId));
                     return false;
                 };
                 asked.name = TopicName(StrBytes::from_string(topic.name.as_str().to_owned()));
                 true
             });
         }
-        let keeps = version < FIRST_WITH_GROUP_ERROR;
-        let topics = group.topics.as_ref().filter(|_| keeps).cloned().unwrap_or_default();
+        if let Some(topics) = group.topics.as_mut().filter(|_| !access.is_open()) {
+            topics.retain(|asked| {
+                let is_allowed = access.topic(Operation::DESCRIBE, &asked.name);
+                if !is_allowed {
+                    refused.push(failed(asked, ErrorCode::TopicAuthorizationFailed));
+                }
+                is_allowed
+            });
+        }
         let (group_id, is_all) = (group.group_id.clone(), group.topics.is_none());
-        (Self { group_id, is_all, topics, unknown }, group)
+        let access = access.clone();
+        (Self { group_id, is_all, topics, refused, access }, group)
     }
 
     /// The answer for this group.
@@ -133,7 +151,10 @@ impl Asked {
         let answer = OffsetFetchResponseGroup::default().with_group_id(self.group_id);
         match told {
             Ok(mut topics) => {
-                topics.extend(self.unknown);
+                topics.extend(self.refused);
+                if self.is_all && !self.access.is_open() {
+                    topics.retain(|topic| self.access.topic(Operation::DESCRIBE, &topic.name));
+                }
                 if self.is_all && version >= offset_fetch::FIRST_WITH_TOPIC_ID {
                     topics.retain_mut(|topic| identify(image, topic));
                 }

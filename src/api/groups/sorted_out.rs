@@ -6,8 +6,10 @@ use std::sync::Arc;
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
+use crate::api::access::Access;
 use crate::kernel::groups::offsets::{CommitPartition, CommitTopic};
 use crate::kernel::metadata::image::{Image, TopicImage};
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::{PartitionId, TopicId};
 use crate::types::seeded_map::SeededMap;
@@ -26,6 +28,10 @@ pub struct Answered {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct SortedOut {
+    /// What the sender may do.
+    access: Access,
+    /// Refuses all of it.
+    all: Option<ErrorCode>,
     refused: Vec<Answered>,
     /// Where in `refused` a topic is.
     places: SeededMap<(StrBytes, Uuid), usize>,
@@ -42,6 +48,11 @@ pub enum NamedBy {
 }
 
 impl SortedOut {
+    /// For a sender who may do this; an error refuses all topics with it.
+    pub fn of(access: Access, allowed: Result<(), ErrorCode>) -> Self {
+        Self { access, all: allowed.err(), ..Self::default() }
+    }
+
     /// Takes a topic of the request. What exists of it comes back.
     pub fn take<P>(
         &mut self,
@@ -55,14 +66,26 @@ impl SortedOut {
             NamedBy::Name => image.topics.named(&name),
             NamedBy::Id => image.topics.of_id(TopicId(id)),
         };
-        let Some(topic) = topic else {
-            let code = match named_by {
-                NamedBy::Name => ErrorCode::UnknownTopicOrPartition,
-                NamedBy::Id => ErrorCode::UnknownTopicId,
-            };
-            let all = partitions.iter().map(|partition| (index(partition), code.code()));
-            self.refuse(name, id, all);
-            return None;
+        let may_read = |name: &str| {
+            let is_allowed = self.access.topic(Operation::READ, name);
+            is_allowed.then_some(()).ok_or(ErrorCode::TopicAuthorizationFailed)
+        };
+        // Who may not read a topic is not told whether there is one of the name.
+        let topic = match (self.all, named_by, topic) {
+            (Some(code), _, _) => Err(code),
+            (None, NamedBy::Id, None) => Err(ErrorCode::UnknownTopicId),
+            (None, NamedBy::Id, Some(topic)) => may_read(topic.name.as_str()).map(|()| topic),
+            (None, NamedBy::Name, topic) => {
+                may_read(&name).and_then(|()| topic.ok_or(ErrorCode::UnknownTopicOrPartition))
+            }
+        };
+        let topic = match topic {
+            Ok(topic) => topic,
+            Err(code) => {
+                let all = partitions.iter().map(|partition| (index(partition), code.code()));
+                self.refuse(name, id, all);
+                return None;
+            }
         };
         let is_there =
             |partition: &P| topic.partitions.contains_key(&PartitionId(index(partition)));

@@ -12,10 +12,12 @@ use bytes::Bytes;
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
 use super::{check_group_id, named, reply_of};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::kernel::groups::requests::GroupRequest;
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 
 /// From here on a member says which protocol it means.
@@ -29,7 +31,7 @@ pub fn handle(ctx: &Arc<Ctx>, mut call: Call, body: Bytes) -> Answer {
     };
     // It would pin the frame while the call waits.
     call.client_id = None;
-    if let Err(error) = check(&request, call.version) {
+    if let Err(error) = check(&request, call.version, &Access::of(ctx, &call)) {
         return give(&call, Err(error));
     }
     let partition = ctx.groups.partition_for(&request.group_id);
@@ -39,11 +41,12 @@ pub fn handle(ctx: &Arc<Ctx>, mut call: Call, body: Bytes) -> Answer {
 }
 
 /// What is refused without asking the group, in Kafka's order.
-fn check(request: &SyncGroupRequest, version: i16) -> Result<(), ErrorCode> {
+fn check(request: &SyncGroupRequest, version: i16, access: &Access) -> Result<(), ErrorCode> {
     let has_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
     if version >= FIRST_WITH_PROTOCOL && !has_protocol {
         return Err(ErrorCode::InconsistentGroupProtocol);
     }
+    access.group(Operation::READ, &request.group_id)?;
     check_group_id(&request.group_id)
 }
 

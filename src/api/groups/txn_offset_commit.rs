@@ -17,6 +17,7 @@ use kafka_protocol::messages::{TopicName, TxnOffsetCommitRequest, TxnOffsetCommi
 use uuid::Uuid;
 
 use super::sorted_out::{Answered, NamedBy, SortedOut};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
@@ -35,6 +36,7 @@ use crate::kernel::txns::transaction::PartitionSet;
 use crate::kernel::txns::vouching::{Operation, Question};
 use crate::shell::drivers::coordinators::Called;
 use crate::shell::drivers::partitions::Partition;
+use crate::types::acls::Operation as AclOperation;
 use crate::types::epoch::{LeaderEpoch, ProducerEpoch};
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::{PartitionId, ProducerId};
@@ -52,7 +54,12 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Err(answer) => return answer,
     };
     let group_id = request.group_id.0.clone();
-    let (sorted, commit) = sort_out(&ctx.image.load(), call.version, request);
+    let access = Access::of(ctx, &call);
+    let allowed = access
+        .transactional_id(AclOperation::WRITE, &request.transactional_id)
+        .and_then(|()| access.group(AclOperation::READ, &group_id));
+    let sorted = SortedOut::of(access, allowed);
+    let (sorted, commit) = sort_out(&ctx.image.load(), call.version, sorted, request);
     if commit.commit.topics.is_empty() {
         return give(&call, sorted, &Ok(Vec::new()));
     }
@@ -166,9 +173,9 @@ impl Commit {
 fn sort_out(
     image: &Image,
     version: i16,
+    mut sorted: SortedOut,
     request: TxnOffsetCommitRequest,
 ) -> (SortedOut, TxnCommitRequest) {
-    let mut sorted = SortedOut::default();
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.into_iter().map(partition);
         ((topic.name.0, Uuid::nil()), partitions.collect())

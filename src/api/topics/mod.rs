@@ -5,6 +5,7 @@
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_topics;
+mod denied;
 
 #[cfg(test)]
 mod tests;

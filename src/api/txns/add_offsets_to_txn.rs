@@ -9,11 +9,13 @@ use bytes::Bytes;
 use kafka_protocol::messages::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
 
 use super::asking::{fenced_as, flat};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::kernel::txns::transaction::PartitionSet;
 use crate::kernel::txns::{AddPartitions, TransactionRequest};
+use crate::types::acls::Operation;
 use crate::types::epoch::ProducerEpoch;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::ProducerId;
@@ -27,6 +29,13 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
+    let access = Access::of(ctx, &call);
+    let allowed = access
+        .transactional_id(Operation::WRITE, &request.transactional_id)
+        .and_then(|()| access.group(Operation::READ, &request.group_id));
+    if let Err(code) = allowed {
+        return answer(&call, code);
+    }
     let partition = ctx.groups.partition_for(&request.group_id).0;
     let partitions = Arc::new(PartitionSet::of_one(GROUP_METADATA_TOPIC, partition));
     let id: Arc<str> = Arc::from(request.transactional_id.as_str());
@@ -38,10 +47,12 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         client_version: 0,
     });
     ctx.transactions.call_for(&id, call.now, asked).answer(move |told| {
-        let code = flat(told).err();
-        let code = code.map(|code| fenced_as(call.version, FIRST_WITH_PRODUCER_FENCED, code));
-        let response =
-            AddOffsetsToTxnResponse::default().with_error_code(code.map_or(0, ErrorCode::code));
-        reply::<AddOffsetsToTxnRequest>(&call, &response)
+        let code = flat(told).err().unwrap_or(ErrorCode::None);
+        answer(&call, fenced_as(call.version, FIRST_WITH_PRODUCER_FENCED, code))
     })
+}
+
+fn answer(call: &Call, code: ErrorCode) -> Answer {
+    let response = AddOffsetsToTxnResponse::default().with_error_code(code.code());
+    reply::<AddOffsetsToTxnRequest>(call, &response)
 }

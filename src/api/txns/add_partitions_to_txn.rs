@@ -17,6 +17,7 @@ use kafka_protocol::messages::{
 };
 
 use super::asking::{fenced_as, flat, gather};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::configs::resources::text;
@@ -28,6 +29,7 @@ use crate::kernel::txns::{
     AddPartitions, Answered, EPOCH_BUMPS, TransactionReply, TransactionRequest, VerifyPartitions,
 };
 use crate::shell::drivers::coordinators::Called;
+use crate::types::acls::Operation;
 use crate::types::epoch::ProducerEpoch;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::{PartitionId, ProducerId};
@@ -42,6 +44,13 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
+    let access = Access::of(ctx, &call);
+    if call.version >= FIRST_OF_BROKERS
+        && let Err(code) = access.cluster(Operation::CLUSTER_ACTION)
+    {
+        let response = AddPartitionsToTxnResponse::default().with_error_code(code.code());
+        return reply::<AddPartitionsToTxnRequest>(&call, &response);
+    }
     let transactions = if call.version < FIRST_OF_BROKERS {
         vec![of_client(request)]
     } else {
@@ -51,7 +60,17 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
     let (mut asked, mut calls) = (Vec::new(), Vec::new());
     for transaction in transactions {
         let partitions = Arc::new(partitions_of(&transaction));
-        let refused = refused(&image, call.version, &partitions);
+        let of_client = call.version < FIRST_OF_BROKERS;
+        let allowed = if of_client {
+            access.transactional_id(Operation::WRITE, &transaction.transactional_id)
+        } else {
+            Ok(())
+        };
+        let checks = Checks { image: &image, access: &access, of_client };
+        let refused = match allowed {
+            Ok(()) => checks.refused(&partitions),
+            Err(code) => Some(vec![code; partitions.len()]),
+        };
         calls.push(match refused {
             Some(_) => Called::Now(Ok(Err(ErrorCode::OperationNotAttempted))),
             None => ask(ctx, &call, &transaction, Arc::clone(&partitions)),
@@ -94,22 +113,36 @@ fn partitions_of(transaction: &AddPartitionsToTxnTransaction) -> PartitionSet {
     partitions
 }
 
-/// If any partition does not exist, none is tried. Clients add those of internal topics by what they do, not by name.
-fn refused(image: &Image, version: i16, partitions: &PartitionSet) -> Option<Vec<ErrorCode>> {
-    let code = |(topic, index): (&Arc<str>, i32)| {
-        if version < FIRST_OF_BROKERS && INTERNAL_TOPICS.contains(&topic.as_ref()) {
-            return ErrorCode::TopicAuthorizationFailed;
+/// What a partition is checked for before the coordinator is asked.
+struct Checks<'a> {
+    image: &'a Image,
+    access: &'a Access,
+    /// A client names the partitions itself: it must be permitted to write to them, and none of them may be internal.
+    of_client: bool,
+}
+
+impl Checks<'_> {
+    /// If any partition is refused, none is tried.
+    fn refused(&self, partitions: &PartitionSet) -> Option<Vec<ErrorCode>> {
+        let mut codes = Vec::with_capacity(partitions.len());
+        for (topic, indexes) in partitions.topics() {
+            let may_write = !self.of_client
+                || (!INTERNAL_TOPICS.contains(&topic.as_ref())
+                    && self.access.topic(Operation::WRITE, topic));
+            codes.extend(indexes.iter().map(|index| self.code(topic, *index, may_write)));
         }
-        let topic = image.topics.named(topic);
-        if topic.is_some_and(|topic| topic.partitions.contains_key(&PartitionId(index))) {
-            ErrorCode::OperationNotAttempted
-        } else {
-            ErrorCode::UnknownTopicOrPartition
+        codes.iter().any(|code| *code != ErrorCode::OperationNotAttempted).then_some(codes)
+    }
+
+    fn code(&self, topic: &str, index: i32, may_write: bool) -> ErrorCode {
+        let topic = self.image.topics.named(topic);
+        let exists = topic.is_some_and(|it| it.partitions.contains_key(&PartitionId(index)));
+        match (may_write, exists) {
+            (false, _) => ErrorCode::TopicAuthorizationFailed,
+            (true, false) => ErrorCode::UnknownTopicOrPartition,
+            (true, true) => ErrorCode::OperationNotAttempted,
         }
-    };
-    let is_free = |partition| code(partition) == ErrorCode::OperationNotAttempted;
-    let are_free = partitions.iter().all(is_free);
-    (!are_free).then(|| partitions.iter().map(code).collect())
+    }
 }
 
 fn ask(

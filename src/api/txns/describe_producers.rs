@@ -11,6 +11,7 @@ use kafka_protocol::messages::describe_producers_response::{
 };
 use kafka_protocol::messages::{DescribeProducersRequest, DescribeProducersResponse};
 
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::configs::resources::text;
@@ -19,6 +20,7 @@ use crate::api::data::replicas;
 use crate::kernel::controller::topic_names::check_topic_name;
 use crate::kernel::log::producers::ProducerEntry;
 use crate::kernel::replica::fetch_session::TopicRef;
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::{PartitionId, ProducerId};
 
@@ -30,13 +32,14 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
-    let topics = request.topics.iter().map(|topic| describe(ctx, topic)).collect();
+    let access = Access::of(ctx, call);
+    let topics = request.topics.iter().map(|topic| describe(ctx, &access, topic)).collect();
     let response = DescribeProducersResponse::default().with_topics(topics);
     reply::<DescribeProducersRequest>(call, &response)
 }
 
-fn describe(ctx: &Ctx, topic: &TopicRequest) -> TopicResponse {
-    let refused = refusal(ctx, &topic.name);
+fn describe(ctx: &Ctx, access: &Access, topic: &TopicRequest) -> TopicResponse {
+    let refused = refusal(ctx, access, &topic.name);
     let partition = |index: &i32| match &refused {
         Some((code, why)) => failed(*index, *code).with_error_message(Some(text(why.as_str()))),
         None => of_partition(ctx, &topic.name, *index),
@@ -47,9 +50,13 @@ fn describe(ctx: &Ctx, topic: &TopicRequest) -> TopicResponse {
 }
 
 /// What is said of each partition of a topic that does not exist, or cannot; of a partition alone there are no words.
-fn refusal(ctx: &Ctx, name: &str) -> Option<(ErrorCode, String)> {
+fn refusal(ctx: &Ctx, access: &Access, name: &str) -> Option<(ErrorCode, String)> {
     if let Err(why) = check_topic_name(name) {
         return Some((ErrorCode::InvalidTopicException, why));
+    }
+    if !access.topic(Operation::READ, name) {
+        let denied = ErrorCode::TopicAuthorizationFailed;
+        return Some((denied, denied.message().to_owned()));
     }
     let unknown = ErrorCode::UnknownTopicOrPartition;
     let is_there = ctx.image.load().topics.named(name).is_some();

@@ -16,12 +16,14 @@ use bytes::Bytes;
 use kafka_protocol::messages::{EndTxnRequest, EndTxnResponse};
 
 use super::asking::{ask, fenced_as};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
 use crate::kernel::txns::{
     Answered, EPOCH_BUMPS, EndTransaction, TransactionReply, TransactionRequest,
 };
+use crate::types::acls::Operation;
 use crate::types::epoch::ProducerEpoch;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::ProducerId;
@@ -36,6 +38,11 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
+    let allowed =
+        Access::of(ctx, &call).transactional_id(Operation::WRITE, &request.transactional_id);
+    if let Err(code) = allowed {
+        return answer(&call, &Err(code));
+    }
     let id: Arc<str> = Arc::from(request.transactional_id.as_str());
     let asked = EndTransaction {
         transactional_id: Arc::clone(&id),

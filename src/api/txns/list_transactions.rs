@@ -11,6 +11,7 @@ use kafka_protocol::messages::list_transactions_response::TransactionState as Li
 use kafka_protocol::messages::{ListTransactionsRequest, ListTransactionsResponse};
 
 use super::asking::{flat, gather};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::configs::resources::text;
@@ -19,6 +20,7 @@ use crate::kernel::groups::consumer::topic_regex::TopicRegex;
 use crate::kernel::txns::{
     Answered, Listing, TransactionReply, TransactionRequest, TransactionState,
 };
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::ProducerId;
 
@@ -52,6 +54,7 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         ctx.transactions.call(partition, call.now, asked)
     };
     let calls = ctx.transactions.partitions().into_iter().map(ask).collect();
+    let access = Access::of(ctx, &call);
     gather(calls, move |told| {
         let mut listed = Vec::new();
         for reply in told.into_iter().map(flat) {
@@ -64,6 +67,9 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         if nothing {
             listed.clear();
         }
+        listed.retain(|it: &Listed| {
+            access.transactional_id(Operation::DESCRIBE, &it.transactional_id).is_ok()
+        });
         let response = ListTransactionsResponse::default()
             .with_unknown_state_filters(unknown)
             .with_transaction_states(listed);

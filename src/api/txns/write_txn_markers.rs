@@ -14,12 +14,14 @@ use kafka_protocol::messages::{TopicName, WriteTxnMarkersRequest, WriteTxnMarker
 use kafka_protocol::protocol::StrBytes;
 
 use super::asking::gather;
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::reply;
 use crate::api::context::Ctx;
 use crate::api::dispatch::refuse;
 use crate::kernel::coordinator::EndOfTransaction;
 use crate::shell::drivers::coordinators::Called;
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::{PartitionId, ProducerId};
 use crate::wire::messages::write_txn_markers::{WritableTxnMarker, decode};
@@ -34,7 +36,17 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         Err(error) => return refuse(call.peer, &error),
     };
     let (mut places, mut calls) = (Vec::new(), Vec::new());
+    let access = Access::of(ctx, &call);
+    let allowed = if access.may_on_cluster(Operation::ALTER) {
+        Ok(())
+    } else {
+        access.cluster(Operation::CLUSTER_ACTION)
+    };
     for marker in &markers {
+        if let Err(code) = allowed {
+            refuse_all(marker, code, &mut places, &mut calls);
+            continue;
+        }
         write(ctx, &call, marker, &mut places, &mut calls);
     }
     gather(calls, move |told| answer(&call, places, told))
@@ -58,6 +70,20 @@ fn write(
         for partition in partitions {
             places.push((marker.producer_id, topic.clone(), *partition));
             calls.push(ctx.markers.write(end, topic, *partition, call.now));
+        }
+    }
+}
+
+fn refuse_all(
+    marker: &WritableTxnMarker,
+    code: ErrorCode,
+    places: &mut Vec<Place>,
+    calls: &mut Vec<Called<()>>,
+) {
+    for (topic, partitions) in &marker.topics {
+        for partition in partitions {
+            places.push((marker.producer_id, topic.clone(), *partition));
+            calls.push(Called::Now(Err(code)));
         }
     }
 }

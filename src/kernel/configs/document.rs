@@ -19,8 +19,13 @@ passed over. A bad value stops the start.
 the container images: `KAFKA_LOG_DIRS` sets `log.dirs`.
 
 What this version refuses at the start, by key: roles other than `broker,controller`, more than one voter, listeners
-other than PLAINTEXT, more than one data directory, an authorizer, policies, quota callbacks, tiered storage and
-configuration providers.
+other than PLAINTEXT, more than one data directory, another authorizer than Kafka's own, policies, quota callbacks,
+tiered storage and configuration providers.
+
+With `authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer` every request is held against the
+ACLs of the metadata log. Two keys of its own go with it, as in Kafka: `super.users` names those who may do everything,
+with semicolons between them, and `allow.everyone.if.no.acl.found=true` permits what no ACL says anything of. Who comes
+through a PLAINTEXT listener is `User:ANONYMOUS`. Who is refused is told in the log, at level INFO.
 
 Changes: **file** keys are read once at the start; **cluster** keys can be changed at run time for all brokers or
 one, **broker** keys for one in Kafka, and not at all in this version; **topic** and **group** keys at any time.

@@ -6,10 +6,11 @@
 //! - [`requests`]: what is asked and answered; [`view`]: what decisions ask of the image.
 //! - [`lifecycle`], [`partition_change`]: registrations, and who leads while brokers come and go.
 //! - [`create_topics`], [`delete_topics`], [`create_partitions`], [`placement`], [`topic_names`]: topics.
-//! - [`configs`], [`features`], [`feature_table`], [`producer_ids`]: the rest.
+//! - [`acls`], [`configs`], [`features`], [`feature_table`], [`producer_ids`]: the rest.
 //!
 //! Deliberately absent while a cluster has one broker: heartbeats, reassignments, preferred elections, quotas on changes.
 
+pub mod acls;
 pub mod configs;
 pub mod create_partitions;
 pub mod create_topics;
@@ -174,6 +175,8 @@ impl Controller {
             Request::UpdateFeatures(request) => {
                 Ok(features::update_features(view, request, self.start.kraft_version))
             }
+            Request::CreateAcls(request) => acls::create_acls(view, request, random),
+            Request::DeleteAcls(request) => acls::delete_acls(view, request),
             Request::AllocateProducerIds(request) => producer_ids::allocate(view, request),
         }
     }

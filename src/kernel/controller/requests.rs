@@ -1,17 +1,19 @@
 //! What the controller is asked and what it answers: the messages of the protocol crate, without their versions.
 
 use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse as Altered;
+use kafka_protocol::messages::create_acls_response::AclCreationResult;
 use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
+use kafka_protocol::messages::delete_acls_response::DeleteAclsFilterResult;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse as IncrementallyAltered;
 use kafka_protocol::messages::{
     AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterConfigsRequest,
-    AlterConfigsResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
-    CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
-    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, UpdateFeaturesRequest,
-    UpdateFeaturesResponse, alter_configs_request, create_partitions_request,
-    incremental_alter_configs_request,
+    AlterConfigsResponse, CreateAclsRequest, CreateAclsResponse, CreatePartitionsRequest,
+    CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteAclsRequest,
+    DeleteAclsResponse, DeleteTopicsRequest, DeleteTopicsResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse, UpdateFeaturesRequest, UpdateFeaturesResponse,
+    alter_configs_request, create_partitions_request, incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -32,6 +34,10 @@ pub enum Request {
     AlterConfigs(AlterConfigsRequest),
     /// UpdateFeatures.
     UpdateFeatures(UpdateFeaturesRequest),
+    /// CreateAcls.
+    CreateAcls(CreateAclsRequest),
+    /// DeleteAcls.
+    DeleteAcls(DeleteAclsRequest),
     /// AllocateProducerIds: the next block.
     AllocateProducerIds(AllocateProducerIdsRequest),
 }
@@ -51,6 +57,10 @@ pub enum Reply {
     AlterConfigs(AlterConfigsResponse),
     /// UpdateFeatures.
     UpdateFeatures(UpdateFeaturesResponse),
+    /// CreateAcls.
+    CreateAcls(CreateAclsResponse),
+    /// DeleteAcls.
+    DeleteAcls(DeleteAclsResponse),
     /// AllocateProducerIds.
     AllocateProducerIds(AllocateProducerIdsResponse),
 }
@@ -106,6 +116,19 @@ impl Request {
             Self::UpdateFeatures(_) => Reply::UpdateFeatures(
                 UpdateFeaturesResponse::default().with_error_code(code).with_error_message(message),
             ),
+            Self::CreateAcls(request) => {
+                let result =
+                    AclCreationResult::default().with_error_code(code).with_error_message(message);
+                let results = vec![result; request.creations.len()];
+                Reply::CreateAcls(CreateAclsResponse::default().with_results(results))
+            }
+            Self::DeleteAcls(request) => {
+                let result = DeleteAclsFilterResult::default()
+                    .with_error_code(code)
+                    .with_error_message(message);
+                let results = vec![result; request.filters.len()];
+                Reply::DeleteAcls(DeleteAclsResponse::default().with_filter_results(results))
+            }
             Self::AllocateProducerIds(_) => Reply::AllocateProducerIds(
                 AllocateProducerIdsResponse::default().with_error_code(code),
             ),

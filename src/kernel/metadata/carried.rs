@@ -1,4 +1,4 @@
-//! Records of parts that this version carries on but does not act upon: quotas, ACLs, SCRAM credentials, delegation
+//! Records of parts that this version carries on but does not act upon: quotas, SCRAM credentials, delegation
 //! tokens. They are kept as they are written, by what identifies them, so that a removal finds what it removes, and a
 //! snapshot loses nothing.
 
@@ -13,9 +13,8 @@ use crate::wire::records::{ClientQuotaRecord, MetadataRecord};
 #[repr(u8)]
 enum Part {
     Quotas = 0,
-    Acls = 1,
-    Scram = 2,
-    Tokens = 3,
+    Scram = 1,
+    Tokens = 2,
 }
 
 /// All are of version 0 at every metadata.version.
@@ -25,12 +24,6 @@ const ANY_METADATA_VERSION: i16 = 0;
 pub(super) fn replay(carried: &mut BTreeMap<Vec<u8>, Bytes>, record: &MetadataRecord) {
     let (key, removes) = match record {
         MetadataRecord::ClientQuota(record) => (quota_key(record), record.remove),
-        MetadataRecord::AccessControlEntry(record) => {
-            (key(Part::Acls, record.id.as_bytes()), false)
-        }
-        MetadataRecord::RemoveAccessControlEntry(record) => {
-            (key(Part::Acls, record.id.as_bytes()), true)
-        }
         MetadataRecord::UserScramCredential(record) => {
             (scram_key(record.mechanism, &record.name), false)
         }

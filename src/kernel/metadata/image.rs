@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::acls::Acls;
 use crate::kernel::configs::layers::Texts;
 use crate::types::epoch::{BrokerEpoch, LeaderEpoch, PartitionEpoch};
 use crate::types::ids::{DirectoryId, NodeId, PartitionId, ProducerId, TopicId, TopicName};
@@ -40,7 +41,9 @@ pub struct Image {
     pub configs: Arc<BTreeMap<ConfigResource, Arc<Texts>>>,
     /// The first producer id that is in no block yet.
     pub next_producer_id: ProducerId,
-    /// Records of parts that this version carries on but does not act upon (ACLs, quotas, SCRAM credentials, delegation
+    /// Who may do what.
+    pub acls: Arc<Acls>,
+    /// Records of parts that this version carries on but does not act upon (quotas, SCRAM credentials, delegation
     /// tokens), by what identifies them, so that a snapshot loses nothing.
     pub carried: Arc<BTreeMap<Vec<u8>, bytes::Bytes>>,
 }
@@ -189,6 +192,7 @@ impl Image {
             topics: Topics::default(),
             configs: Arc::default(),
             next_producer_id: ProducerId(0),
+            acls: Arc::default(),
             carried: Arc::default(),
         }
     }

@@ -2,9 +2,10 @@
 //!
 //! - [`image`]: the image, which everyone reads and nobody changes.
 //! - [`delta`]: replays records; [`changes`] tells what they changed.
-//! - [`topics`], [`brokers`], [`carried`]: the parts of a delta.
+//! - [`topics`], [`brokers`], [`acls`], [`carried`]: the parts of a delta.
 //! - [`snapshot`]: the records that say an image.
 
+pub mod acls;
 mod brokers;
 mod carried;
 pub mod changes;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Refusal, properties, refusals};
+use crate::kernel::authorizer::{ALLOW_EVERYONE_IF_NO_ACL_IS_FOUND, SUPER_USERS};
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::definition::{BROKER, Default as KeyDefault, Definition};
 use crate::kernel::configs::layers::Texts;
@@ -115,7 +116,9 @@ impl Keys {
                 meant.map(|(key, (_, origin))| format!("{key} ({origin})")).collect();
             (!keys.is_empty()).then(|| format!("{what}: {}", keys.join(", ")))
         };
-        let is_unknown = |key: &str| !BROKER.contains_key(key) && !is_prefixed(key);
+        let is_unknown = |key: &str| {
+            !BROKER.contains_key(key) && !is_prefixed(key) && !OF_AUTHORIZER.contains(&key)
+        };
         let lines = [
             line("keys that Kafka 4.3 does not know are ignored", &is_unknown),
             line("keys of a listener that have no effect yet", &is_idle),
@@ -124,6 +127,8 @@ impl Keys {
     }
 }
 
+/// Keys that are the authorizer's alone, and in no table of Kafka's.
+const OF_AUTHORIZER: [&str; 2] = [SUPER_USERS, ALLOW_EVERYONE_IF_NO_ACL_IS_FOUND];
 /// The prefix of the keys of one listener.
 const LISTENER: &str = "listener.name.";
 /// The one of them that is heeded.

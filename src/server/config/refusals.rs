@@ -1,5 +1,6 @@
 //! What Kafka can do and this version cannot: said at the start, by key, instead of left out silently.
 
+use crate::kernel::authorizer::Authorizer;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::listeners::SecurityProtocol;
 use crate::kernel::configs::value::ConfigError;
@@ -7,7 +8,6 @@ use crate::kernel::configs::value::ConfigError;
 /// Keys that would change who may do what, or what is kept, if they were passed over; each with what
 /// it asks for. A value that is empty or `false` asks for nothing.
 const MUST_BE_UNSET: &[(&str, &str)] = &[
-    ("authorizer.class.name", "an authorizer"),
     ("alter.config.policy.class.name", "a policy for changes of configuration"),
     ("create.topic.policy.class.name", "a policy for new topics"),
     ("client.quota.callback.class", "a quota callback"),
@@ -17,7 +17,8 @@ const MUST_BE_UNSET: &[(&str, &str)] = &[
 
 /// What this configuration asks for in vain.
 pub fn of(config: &BrokerConfig) -> Vec<ConfigError> {
-    let mut refused = Vec::new();
+    let mut refused: Vec<ConfigError> =
+        Authorizer::of(&config.explicit).err().into_iter().collect();
     let mut refuse = |key: &str, message: String| refused.push(ConfigError::of(key, message));
     if !(config.has_role("broker") && config.has_role("controller")) {
         let roles = config.process_roles.join(",");

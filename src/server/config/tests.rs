@@ -93,7 +93,7 @@ fn what_this_version_cannot_do_is_refused_by_key() {
         ("log.dirs", "/a,/b", "this version keeps its data in one directory: log.dirs names 2"),
         ("metadata.log.dir", "/m", "this version keeps the metadata log in the directory"),
         ("listeners", "SSL://:9092,PLAINTEXT://:9094,CONTROLLER://:9093", "SSL://:9092 is SSL"),
-        ("authorizer.class.name", "a.B", "this version has not got an authorizer"),
+        ("authorizer.class.name", "a.B", "this version has not got the authorizer a.B"),
         ("controller.quorum.voters", "1@a:1,2@b:2", "a quorum of one"),
         ("remote.log.storage.system.enable", "true", "this version has not got tiered storage"),
     ] {

@@ -14,6 +14,7 @@ use crate::api::cluster::auto_creation::AutoCreation;
 use crate::api::context::{Ctx, NodeInfo};
 use crate::api::coordinators::Coordinators;
 use crate::api::data::producer_ids::ProducerIds;
+use crate::kernel::authorizer::Authorizer;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::controller::{ControllerStart, Reply, Request};
 use crate::kernel::metadata::image::Image;
@@ -118,6 +119,7 @@ impl Node {
                 cluster_id: prepared.cluster_id.as_str().into(),
             },
             image: published.image,
+            authorizer: Authorizer::of(&config.explicit)?.map(Arc::new),
             config: published.config,
             quorum: published.quorum,
             controller: controller.handle(),

@@ -13,11 +13,13 @@ use kafka_protocol::messages::describe_quorum_response::{
 };
 use kafka_protocol::messages::{BrokerId, DescribeQuorumRequest, DescribeQuorumResponse};
 
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::configs::resources::text;
 use crate::api::context::Ctx;
 use crate::kernel::raft::view::{QuorumView, ReplicaView};
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::{NodeId, TopicName};
 use crate::types::time::Timestamp;
@@ -28,6 +30,11 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(answer) => return answer,
     };
+    if let Err(code) = Access::of(ctx, call).cluster(Operation::DESCRIBE) {
+        let refused =
+            ok().with_error_code(code.code()).with_error_message(Some(text(code.message())));
+        return reply::<DescribeQuorumRequest>(call, &for_version(call.version, refused));
+    }
     let quorum = ctx.quorum.load();
     let response = answer(&quorum, ctx.node.node_id, call.now.wall, &request);
     reply::<DescribeQuorumRequest>(call, &for_version(call.version, response))

@@ -13,13 +13,15 @@ use kafka_protocol::messages::{
     BrokerId, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName,
 };
 
-use super::view::{OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS, View, ids, is_internal};
+use super::view::{OPERATIONS_NOT_ASKED, View, ids, is_internal};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::configs::resources::text;
 use crate::api::context::Ctx;
 use crate::kernel::controller::topic_names::check_topic_name;
 use crate::kernel::metadata::image::{PartitionRegistration, TopicImage};
+use crate::types::acls::{Operation, ResourceType as AclResource};
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::{NodeId, PartitionId};
 
@@ -31,18 +33,20 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
     };
     let (image, config) = (ctx.image.load(), ctx.config.load());
     let view = View { image: &image, listener: &call.listener };
-    let response = answer(view, config.max_request_partition_size_limit, &request);
+    let access = Access::of(ctx, call);
+    let response = answer(view, &access, config.max_request_partition_size_limit, &request);
     reply::<DescribeTopicPartitionsRequest>(call, &response)
 }
 
 fn answer(
     view: View<'_>,
+    access: &Access,
     partitions_max: i32,
     request: &DescribeTopicPartitionsRequest,
 ) -> DescribeTopicPartitionsResponse {
     let from = request.cursor.as_ref().map_or("", |cursor| cursor.topic_name.as_str());
     let all = request.topics.is_empty();
-    let asked: BTreeSet<&str> = if all {
+    let mut asked: BTreeSet<&str> = if all {
         view.image.topics.by_name.keys().map(crate::types::ids::TopicName::as_str).collect()
     } else {
         request.topics.iter().map(|topic| topic.name.as_str()).collect()
@@ -50,8 +54,17 @@ fn answer(
     if let Some(error) = fault(request, &asked) {
         return refusal(request, error);
     }
+    let mut denied = Vec::new();
+    asked.retain(|name| {
+        let is_allowed = *name < from || access.topic(Operation::DESCRIBE, name);
+        if !is_allowed && !all {
+            denied.push(unauthorized(name));
+        }
+        is_allowed
+    });
     let mut page = Page {
         view,
+        access,
         cursor: request.cursor.as_ref().map(|cursor| (from, cursor.partition_index)),
         room: request.response_partition_limit.min(partitions_max).max(1) as usize,
         response: DescribeTopicPartitionsResponse::default(),
@@ -61,6 +74,7 @@ fn answer(
             break;
         }
     }
+    page.response.topics.extend(denied);
     page.response
 }
 
@@ -90,9 +104,18 @@ fn refusal(
     DescribeTopicPartitionsResponse::default().with_topics(topics.collect())
 }
 
+/// Not even whether the topic exists is told.
+fn unauthorized(name: &str) -> DescribeTopicPartitionsResponseTopic {
+    DescribeTopicPartitionsResponseTopic::default()
+        .with_error_code(ErrorCode::TopicAuthorizationFailed.code())
+        .with_name(Some(TopicName(text(name))))
+        .with_topic_authorized_operations(OPERATIONS_NOT_ASKED)
+}
+
 /// An answer in the making.
 struct Page<'a> {
     view: View<'a>,
+    access: &'a Access,
     /// Where the page begins: a topic and an index.
     cursor: Option<(&'a str, i32)>,
     /// How many partitions it can still take.
@@ -115,7 +138,8 @@ impl Page<'_> {
                 Ok(()) => ErrorCode::UnknownTopicOrPartition,
                 Err(_) => ErrorCode::InvalidTopicException,
             };
-            self.response.topics.push(named(name).with_error_code(error.code()));
+            let topic = self.named_topic(name).with_error_code(error.code());
+            self.response.topics.push(topic);
         }
         true
     }
@@ -133,13 +157,20 @@ impl Page<'_> {
             Vec::new()
         };
         self.room = self.room.saturating_sub(partitions.len());
-        self.response
-            .topics
-            .push(named(name).with_topic_id(topic.id.0).with_partitions(partitions));
+        let answered = self.named_topic(name).with_topic_id(topic.id.0);
+        self.response.topics.push(answered.with_partitions(partitions));
         if end < count {
             self.end_at(name, end);
         }
         end >= count
+    }
+
+    fn named_topic(&self, name: &str) -> DescribeTopicPartitionsResponseTopic {
+        let operations = self.access.operations(AclResource::TOPIC, name);
+        DescribeTopicPartitionsResponseTopic::default()
+            .with_name(Some(TopicName(text(name))))
+            .with_is_internal(is_internal(name))
+            .with_topic_authorized_operations(operations)
     }
 
     fn end_at(&mut self, name: &str, index: i32) {
@@ -147,13 +178,6 @@ impl Page<'_> {
             Cursor::default().with_topic_name(TopicName(text(name))).with_partition_index(index);
         self.response.next_cursor = Some(cursor);
     }
-}
-
-fn named(name: &str) -> DescribeTopicPartitionsResponseTopic {
-    DescribeTopicPartitionsResponseTopic::default()
-        .with_name(Some(TopicName(text(name))))
-        .with_is_internal(is_internal(name))
-        .with_topic_authorized_operations(TOPIC_OPERATIONS)
 }
 
 fn partition(

@@ -46,7 +46,8 @@ fn request(
 /// The answer as a line: topics with their errors and partitions, then the cursor.
 fn line(request: &DescribeTopicPartitionsRequest) -> String {
     let image = cluster();
-    let response = answer(View { image: &image, listener: "PLAINTEXT" }, 2000, request);
+    let response =
+        answer(View { image: &image, listener: "PLAINTEXT" }, &Access::default(), 2000, request);
     let topic = |topic: &DescribeTopicPartitionsResponseTopic| {
         let name = topic.name.as_deref().map(StrBytes::as_str).unwrap();
         let partitions: Vec<String> =
@@ -108,7 +109,7 @@ fn cursors_that_make_no_sense_refuse_every_topic() {
 fn the_limit_of_the_broker_counts_too() {
     let image = cluster();
     let view = View { image: &image, listener: "PLAINTEXT" };
-    let response = answer(view, 2, &request(&["a"], 2000, None));
+    let response = answer(view, &Access::default(), 2, &request(&["a"], 2000, None));
     assert_eq!(response.topics[0].partitions.len(), 2);
     assert_eq!(response.next_cursor.unwrap().partition_index, 2);
 }
@@ -117,7 +118,7 @@ fn the_limit_of_the_broker_counts_too() {
 fn a_partition_is_told_in_full() {
     let image = cluster();
     let view = View { image: &image, listener: "PLAINTEXT" };
-    let response = answer(view, 2000, &request(&["b", "x"], 10, None));
+    let response = answer(view, &Access::default(), 2000, &request(&["b", "x"], 10, None));
     let topic = &response.topics[0];
     assert_eq!((topic.topic_id, topic.topic_authorized_operations), (topic_id("b"), 3576));
     let told = |nodes: &[BrokerId]| nodes.iter().map(|id| id.0).collect::<Vec<_>>();

@@ -22,17 +22,16 @@ use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, Topi
 use uuid::Uuid;
 
 use super::auto_creation;
-use super::view::{
-    CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS, View, ids, is_internal,
-};
+use super::view::{OPERATIONS_NOT_ASKED, View, ids, is_internal};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::configs::resources::text;
 use crate::api::context::{Ctx, NodeInfo};
-use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::internal_topics::InternalTopic;
 use crate::kernel::controller::topic_names::check_topic_name;
 use crate::kernel::metadata::image::{PartitionRegistration, TopicImage};
+use crate::types::acls::{Operation, ResourceType};
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::{NodeId, PartitionId, TopicId};
 
@@ -44,8 +43,11 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
     };
     let (image, config) = (ctx.image.load(), ctx.config.load());
     let view = View { image: &image, listener: &call.listener };
-    let asked = Asked { view, version: call.version, request: &request };
-    let (response, to_create) = asked.answer(&ctx.node, &config);
+    let access = Access::of(ctx, call);
+    let may_create = config.auto_create_topics_enable && request.allow_auto_topic_creation;
+    let asked =
+        Asked { view, version: call.version, request: &request, access: &access, may_create };
+    let (response, to_create) = asked.answer(&ctx.node);
     auto_creation::create(ctx, to_create);
     reply::<MetadataRequest>(call, &response)
 }
@@ -55,19 +57,23 @@ struct Asked<'a> {
     view: View<'a>,
     version: i16,
     request: &'a MetadataRequest,
+    access: &'a Access,
+    /// Whether topics that there are not come to be.
+    may_create: bool,
 }
 
 impl Asked<'_> {
     /// The answer, and the topics that are to be made.
-    fn answer(&self, node: &NodeInfo, config: &BrokerConfig) -> (MetadataResponse, Vec<String>) {
+    fn answer(&self, node: &NodeInfo) -> (MetadataResponse, Vec<String>) {
         if let Some(error) = self.fault() {
             return (self.refusal(error), Vec::new());
         }
         let (topics, missing) = self.topics();
-        let may_create = config.auto_create_topics_enable && self.request.allow_auto_topic_creation;
-        let to_create = if may_create { missing } else { Vec::new() };
+        let to_create = if self.may_create { missing } else { Vec::new() };
         let cluster_operations = match self.version {
-            8..=10 if self.request.include_cluster_authorized_operations => CLUSTER_OPERATIONS,
+            8..=10 if self.request.include_cluster_authorized_operations => {
+                self.access.cluster_operations()
+            }
             _ => OPERATIONS_NOT_ASKED,
         };
         let response = MetadataResponse::default()
@@ -124,19 +130,34 @@ impl Asked<'_> {
             asked => asked,
         };
         let Some(asked) = asked else {
-            let all = topics.by_name.values().filter(|topic| !topic.partitions.is_empty());
+            let all = topics.by_name.values().filter(|topic| {
+                let name = topic.name.as_str();
+                let kind = ResourceType::TOPIC;
+                !topic.partitions.is_empty() && self.access.may_see(Operation::DESCRIBE, kind, name)
+            });
             return (all.map(|topic| self.topic(topic)).collect(), Vec::new());
         };
         if asked.iter().any(|topic| !topic.topic_id.is_nil()) {
             return (self.topics_of_ids(asked), Vec::new());
         }
         let (mut found, mut missing, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let may_create_any = self.access.may_on_cluster(Operation::CREATE);
         for name in asked.iter().flat_map(|topic| &topic.name) {
             if !seen.insert(name.as_str()) {
                 continue;
             }
+            if !self.access.topic(Operation::DESCRIBE, name) {
+                found.push(denied(Some(name.clone()), false));
+                continue;
+            }
             match topics.named(name).filter(|topic| !topic.partitions.is_empty()) {
                 Some(topic) => found.push(self.topic(topic)),
+                None if self.may_create
+                    && !may_create_any
+                    && !self.access.topic(Operation::CREATE, name) =>
+                {
+                    found.push(denied(Some(name.clone()), is_internal(name)));
+                }
                 None => found.push(self.unknown(name, &mut missing)),
             }
         }
@@ -148,6 +169,9 @@ impl Asked<'_> {
         let ids = asked.iter().map(|topic| topic.topic_id);
         let ids = ids.filter(|id| !id.is_nil() && seen.insert(*id));
         ids.map(|id| match self.view.image.topics.of_id(TopicId(id)) {
+            Some(topic) if !self.access.topic(Operation::DESCRIBE, topic.name.as_str()) => {
+                denied(None, false).with_topic_id(id)
+            }
             Some(topic) => self.topic(topic),
             None => MetadataResponseTopic::default()
                 .with_error_code(ErrorCode::UnknownTopicId.code())
@@ -164,7 +188,7 @@ impl Asked<'_> {
             .with_topic_id(topic.id.0)
             .with_is_internal(is_internal(topic.name.as_str()))
             .with_partitions(partitions)
-            .with_topic_authorized_operations(self.topic_operations())
+            .with_topic_authorized_operations(self.operations(topic.name.as_str()))
     }
 
     fn unknown(&self, name: &TopicName, missing: &mut Vec<String>) -> MetadataResponseTopic {
@@ -181,12 +205,16 @@ impl Asked<'_> {
             .with_name(Some(name.clone()))
             .with_topic_id(Uuid::nil())
             .with_is_internal(is_internal(name))
-            .with_topic_authorized_operations(self.topic_operations())
+            .with_topic_authorized_operations(self.operations(name))
     }
 
-    fn topic_operations(&self) -> i32 {
+    fn operations(&self, name: &str) -> i32 {
         let is_asked = self.version >= 8 && self.request.include_topic_authorized_operations;
-        if is_asked { TOPIC_OPERATIONS } else { OPERATIONS_NOT_ASKED }
+        if is_asked {
+            self.access.operations(ResourceType::TOPIC, name)
+        } else {
+            OPERATIONS_NOT_ASKED
+        }
     }
 
     fn partition(
@@ -225,6 +253,15 @@ impl Asked<'_> {
         let reachable = nodes.iter().filter(|&&id| self.view.is_reachable(id));
         reachable.map(|id| BrokerId(id.0)).collect()
     }
+}
+
+/// What is told of a topic to who may not know of it, or may not make it. By its id it has no name (KIP-516).
+fn denied(name: Option<TopicName>, is_internal: bool) -> MetadataResponseTopic {
+    MetadataResponseTopic::default()
+        .with_error_code(ErrorCode::TopicAuthorizationFailed.code())
+        .with_name(name)
+        .with_is_internal(is_internal)
+        .with_topic_authorized_operations(OPERATIONS_NOT_ASKED)
 }
 
 #[cfg(test)]

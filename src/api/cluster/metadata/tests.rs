@@ -4,6 +4,7 @@ use kafka_protocol::protocol::{Decodable as _, Encodable as _, StrBytes};
 
 use super::*;
 use crate::api::cluster::view::tests::{broker, cluster, image, partition, topic, topic_id};
+use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::metadata::image::Image;
 use crate::wire::messages;
 
@@ -28,8 +29,10 @@ fn ask_of(
 ) -> (MetadataResponse, Vec<String>) {
     let view = View { image, listener };
     let node = NodeInfo { node_id: NodeId(1), cluster_id: Arc::from("cluster") };
-    let asked = Asked { view, version, request };
-    let (response, to_create) = asked.answer(&node, &config(&[]));
+    let access = Access::default();
+    let may_create = request.allow_auto_topic_creation;
+    let asked = Asked { view, version, request, access: &access, may_create };
+    let (response, to_create) = asked.answer(&node);
     let mut bytes = bytes::BytesMut::new();
     messages::encode::<MetadataRequest>(version, &response, &mut bytes).unwrap();
     let mut bytes = bytes.freeze();
@@ -123,11 +126,13 @@ fn nothing_is_made_where_the_configuration_says_no() {
     let node = NodeInfo { node_id: NodeId(1), cluster_id: Arc::from("cluster") };
     let view = View { image: &image, listener: "PLAINTEXT" };
     let request = of_names(&["new"]);
-    let asked = Asked { view, version: 4, request: &request };
-    let to_create =
-        |enable| asked.answer(&node, &config(&[("auto.create.topics.enable", enable)])).1;
-    assert_eq!(to_create("true"), ["new"]);
-    assert!(to_create("false").is_empty());
+    let access = Access::default();
+    let to_create = |may_create| {
+        let asked = Asked { view, version: 4, request: &request, access: &access, may_create };
+        asked.answer(&node).1
+    };
+    assert_eq!(to_create(true), ["new"]);
+    assert!(to_create(false).is_empty());
 }
 
 #[test]

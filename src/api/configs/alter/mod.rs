@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use kafka_protocol::protocol::StrBytes;
 
 use super::resources::{Cluster, ResourceType, layers};
+use crate::api::access::Access;
 use crate::kernel::configs::alter::{
     AlterRefusal, Change, Resource, check_broker, check_broker_changes, check_shape,
 };
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::layers::Texts;
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 
 /// A resource and what the request does to it.
@@ -47,6 +49,19 @@ impl Checked {
     pub fn forwarded<'a, T>(&self, resources: &'a [T]) -> impl Iterator<Item = &'a T> {
         let is_open = |(_, answer): &(&T, &Option<_>)| answer.is_none();
         resources.iter().zip(&self.answers).filter(is_open).map(|(resource, _)| resource)
+    }
+
+    /// Refuses what would go to the controller and may not be altered by who asks.
+    pub fn allowed_to(mut self, access: &Access, alterations: &[Alteration]) -> Self {
+        let open = self.answers.iter_mut().zip(alterations);
+        for (answer, alteration) in open.filter(|(answer, _)| answer.is_none()) {
+            let allowed = match ResourceType::from_wire(alteration.kind) {
+                Some(kind) => kind.allowed_to(access, Operation::ALTER_CONFIGS, &alteration.name),
+                None => Ok(()),
+            };
+            *answer = allowed.err().map(|code| Err(AlterRefusal::new(code, code.message())));
+        }
+        self
     }
 
     /// Every alteration's answer: our own, or the controller's next one. A controller that answers

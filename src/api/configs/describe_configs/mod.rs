@@ -16,6 +16,7 @@ use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
 use super::resources::{Cluster, ResourceType, layers, overrides, text};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::codec::{decode, reply};
 use crate::api::context::Ctx;
@@ -23,6 +24,7 @@ use crate::kernel::configs::alter::AlterRefusal;
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::describe::{self, Row};
 use crate::kernel::controller::topic_names::check_topic_name;
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 
 /// The most rows in one answer: enough for all keys of seven thousand topics.
@@ -35,13 +37,14 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         Err(answer) => return answer,
     };
     let (config, image) = (ctx.config.load(), ctx.image.load());
-    reply::<DescribeConfigsRequest>(call, &answer(&config, &**image, &request))
+    let access = Access::of(ctx, call);
+    reply::<DescribeConfigsRequest>(call, &answer((&config, &**image), &access, &request))
 }
 
 /// The answer to `request`.
 pub fn answer(
-    config: &BrokerConfig,
-    cluster: &impl Cluster,
+    (config, cluster): (&BrokerConfig, &impl Cluster),
+    access: &Access,
     request: &DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
     let mut rows_left = ROWS_MAX;
@@ -56,11 +59,18 @@ pub fn answer(
             let code = ErrorCode::InvalidRequest;
             Err(AlterRefusal::new(code, code.message()))
         } else {
-            within(&mut rows_left, || rows(config, cluster, resource))
+            allowed(access, resource)
+                .and_then(|()| within(&mut rows_left, || rows(config, cluster, resource)))
         };
         result(request, resource, rows)
     });
     DescribeConfigsResponse::default().with_results(results.collect())
+}
+
+fn allowed(access: &Access, resource: &DescribeConfigsResource) -> Result<(), AlterRefusal> {
+    let Some(kind) = ResourceType::from_wire(resource.resource_type) else { return Ok(()) };
+    let allowed = kind.allowed_to(access, Operation::DESCRIBE_CONFIGS, &resource.resource_name);
+    allowed.map_err(|code| AlterRefusal::new(code, code.message()))
 }
 
 /// Counts rows down; once there are too many, nothing more is even looked up.

@@ -5,7 +5,7 @@ use crate::api::configs::resources::tests::{FakeCluster, node};
 
 fn ask(cluster: &FakeCluster, resources: &[(i8, &str)]) -> Vec<(i16, String, usize)> {
     let request = request(resources, None);
-    let response = answer(&node(), cluster, &request);
+    let response = answer((&node(), cluster), &Access::default(), &request);
     let summary = |result: &DescribeConfigsResult| {
         let message = result.error_message.as_ref().map_or("<null>", |message| message);
         (result.error_code, message.to_owned(), result.configs.len())
@@ -84,14 +84,14 @@ fn each_resource_has_its_own_answer() {
 fn keys_synonyms_and_documentation_come_as_asked_for() {
     let cluster = FakeCluster::with_topic("t1", &[("retention.ms", "60000")]);
     let plain = request(&[(2, "t1")], Some(&["retention.ms", "foo"]));
-    let response = answer(&node(), &cluster, &plain);
+    let response = answer((&node(), &cluster), &Access::default(), &plain);
     let [row] = &response.results[0].configs[..] else { panic!("{response:?}") };
     assert_eq!((&*row.name, row.value.as_deref()), ("retention.ms", Some("60000")));
     assert_eq!((row.config_source, row.config_type, row.read_only), (1, 5, false));
     assert_eq!((row.synonyms.len(), row.documentation.as_ref()), (0, None));
 
     let full = plain.with_include_synonyms(true).with_include_documentation(true);
-    let response = answer(&node(), &cluster, &full);
+    let response = answer((&node(), &cluster), &Access::default(), &full);
     let row = &response.results[0].configs[0];
     let synonyms: Vec<(&str, i8)> = row.synonyms.iter().map(|s| (&*s.name, s.source)).collect();
     // The broker's hours are no synonym of log.retention.ms: that key itself has no value.
@@ -99,7 +99,7 @@ fn keys_synonyms_and_documentation_come_as_asked_for() {
     assert!(row.documentation.as_ref().is_some_and(|text| text.starts_with("How long")));
 
     let all = request(&[(2, "t1")], Some(&[]));
-    assert_eq!(answer(&node(), &cluster, &all).results[0].configs.len(), 34);
+    assert_eq!(answer((&node(), &cluster), &Access::default(), &all).results[0].configs.len(), 34);
 }
 
 #[test]

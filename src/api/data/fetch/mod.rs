@@ -21,6 +21,7 @@ use smallvec::SmallVec;
 
 use self::plan::{Item, Plan};
 use self::session::Source;
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::context::Ctx;
 use crate::api::dispatch::refuse;
@@ -73,7 +74,7 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
         return unknown_isolation(&call, &request);
     };
     let source = Source::new(ctx, begun);
-    let plan = Plan::new(ctx, &source, &request);
+    let plan = Plan::new(ctx, &source, &request, &Access::of(ctx, &call));
     let fetch = Fetch { ctx: Arc::clone(ctx), call, terms, source, plan };
     let pass = fetch.pass();
     if fetch.is_enough(&pass) {

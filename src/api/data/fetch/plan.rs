@@ -6,10 +6,12 @@ use smallvec::SmallVec;
 
 use super::Terms;
 use super::session::Source;
+use crate::api::access::Access;
 use crate::api::context::Ctx;
 use crate::api::data::replicas::{Missing, partition};
 use crate::kernel::replica::fetch_session::{Place, SessionPartitions, TopicKey, TopicRef};
 use crate::shell::drivers::partitions::{Isolation, Partition, ReadAnswer, ReadSpec, Waiter};
+use crate::types::acls::Operation;
 use crate::types::epoch::LeaderEpoch;
 use crate::types::error_code::ErrorCode;
 use crate::wire::fetch_reply::FetchPartitionReply;
@@ -37,10 +39,14 @@ pub struct Item {
 impl Plan {
     /// Finds the partitions of the session, or those of the request where there is none. A partition that a request
     /// names twice is read once, as it was named last.
-    pub fn new(ctx: &Ctx, source: &Source, request: &FetchRequest) -> Self {
+    pub fn new(ctx: &Ctx, source: &Source, request: &FetchRequest, access: &Access) -> Self {
         let mut items = SmallVec::new();
-        let named = |topic: TopicKey, asked: &FetchPartition, place: Option<Place>| {
-            let partition = partition(ctx, topic.as_ref(), asked.index);
+        let mut readable = Readable::new(ctx, request, access);
+        let mut named = |topic: TopicKey, asked: &FetchPartition, place: Option<Place>| {
+            let partition = match readable.check(&topic) {
+                Ok(()) => partition(ctx, topic.as_ref(), asked.index),
+                Err(denied) => Err(denied),
+            };
             Item { topic, asked: *asked, place, partition }
         };
         if let Some(session) = source.session() {
@@ -61,6 +67,54 @@ impl Plan {
             items.sort_by_key(Item::is_unknown);
         }
         Self { items }
+    }
+}
+
+/// Which topics the sender of a request may read. Partitions of one topic come one after the other: it is asked about
+/// once.
+struct Readable<'a> {
+    ctx: &'a Ctx,
+    access: &'a Access,
+    is_replica: bool,
+    last: Option<(TopicKey, Result<(), Missing>)>,
+}
+
+impl<'a> Readable<'a> {
+    fn new(ctx: &'a Ctx, request: &FetchRequest, access: &'a Access) -> Self {
+        Self { ctx, access, is_replica: request.replica_id.0 >= 0, last: None }
+    }
+
+    fn check(&mut self, topic: &TopicKey) -> Result<(), Missing> {
+        if self.access.is_open() {
+            return Ok(());
+        }
+        if let Some((last, is_readable)) = &self.last
+            && last == topic
+        {
+            return *is_readable;
+        }
+        let is_readable = if self.may_read(topic.as_ref()) {
+            Ok(())
+        } else {
+            Err(Missing::Unknown(ErrorCode::TopicAuthorizationFailed))
+        };
+        self.last = Some((topic.clone(), is_readable));
+        is_readable
+    }
+
+    /// A replica needs no permission for a topic, but one for what brokers do. Of a topic whose id nobody knows there is
+    /// nothing to deny.
+    fn may_read(&self, topic: TopicRef<'_>) -> bool {
+        let access = self.access;
+        match topic {
+            _ if self.is_replica => access.cluster(Operation::CLUSTER_ACTION).is_ok(),
+            TopicRef::Name(name) => access.topic(Operation::READ, name),
+            TopicRef::Id(id) => {
+                let image = self.ctx.image.load();
+                let topic = image.topics.of_id(id);
+                topic.is_none_or(|it| access.topic(Operation::READ, it.name.as_str()))
+            }
+        }
     }
 }
 

@@ -15,9 +15,11 @@ mod verification;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kafka_protocol::protocol::StrBytes;
 use smallvec::SmallVec;
 
 use self::verification::{Begun, Verdict};
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::context::Ctx;
 use crate::api::data::INTERNAL_TOPICS;
@@ -27,6 +29,7 @@ use crate::kernel::configs::topic::{CompressionType, MessageTimestampType, Topic
 use crate::kernel::replica::fetch_session::TopicRef;
 use crate::kernel::txns::vouching::Operation;
 use crate::shell::drivers::partitions::{Origin, Partition};
+use crate::types::acls::Operation as AclOperation;
 use crate::types::error_code::ErrorCode;
 use crate::types::offset::Offset;
 use crate::wire::batch::TimestampType;
@@ -50,11 +53,13 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         Ok(request) => request,
         Err(error) => return refuse(call.peer, &error),
     };
-    let produce = Produce { ctx, call, request: &request };
-    if let Some(refusal) = refused_whole(&request) {
+    let access = Access::of(ctx, call);
+    let mut produce = Produce { ctx, call, request: &request, denied: Denied::new() };
+    if let Some(refusal) = refused_whole(&request, &access) {
         return produce.answer(|_, _, partition| refusal.of(partition));
     }
-    match verification::begin(ctx, call, &request) {
+    produce.denied = denied(ctx, &request, &access);
+    match verification::begin(ctx, call, (&request, &produce.denied)) {
         Begun::NotNeeded => produce.append_all(&[]),
         Begun::Known(verdicts) => produce.append_all(&verdicts),
         Begun::TwoProducers => {
@@ -64,11 +69,11 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
             produce.answer(|_, _, partition| refusal.of(partition))
         }
         Begun::Asked(asked) => {
-            let (ctx, call) = (Arc::clone(ctx), call.clone());
+            let (ctx, call, denied) = (Arc::clone(ctx), call.clone(), produce.denied);
             // What comes behind it on the connection has later sequences, and would be vouched for first.
             Answer::Alone(Box::pin(async move {
                 let verdicts = asked.settle(&ctx, &call).await;
-                Produce { ctx: &ctx, call: &call, request: &request }.append_all(&verdicts)
+                Produce { ctx: &ctx, call: &call, request: &request, denied }.append_all(&verdicts)
             }))
         }
     }
@@ -91,12 +96,13 @@ impl Refusal {
 
 /// Why no partition of a request is looked at, if so. Kafka asks each batch, in turn, whether it belongs to a transaction,
 /// until one does; what does not even begin like a batch fails them all.
-fn refused_whole(request: &ProduceRequest) -> Option<Refusal> {
+fn refused_whole(request: &ProduceRequest, access: &Access) -> Option<Refusal> {
+    let may_write = |id: &StrBytes| access.transactional_id(AclOperation::WRITE, id).is_ok();
     for partition in request.topics.iter().flat_map(|topic| &topic.partitions) {
         let Some(records) = &partition.records else { continue };
         match begins_in_transaction(records) {
             Ok(false) => {}
-            Ok(true) if request.transactional_id.is_some() => return None,
+            Ok(true) if request.transactional_id.as_ref().is_some_and(may_write) => return None,
             Ok(true) => {
                 let code = ErrorCode::TransactionalIdAuthorizationFailed;
                 return Some(Refusal { code, message: None });
@@ -115,10 +121,31 @@ fn of_transaction(partition: &ProducePartition) -> bool {
     begins_in_transaction(records) == Ok(true)
 }
 
+/// The places in a request of the topics that its sender may not write to.
+type Denied = SmallVec<[usize; 4]>;
+
+/// Each topic is asked about once. One whose id nobody knows is nobody's to deny.
+fn denied(ctx: &Ctx, request: &ProduceRequest, access: &Access) -> Denied {
+    if access.is_open() {
+        return Denied::new();
+    }
+    let image = ctx.image.load();
+    let is_denied = |topic: &ProduceTopic| match named(topic) {
+        TopicRef::Name(name) => !access.topic(AclOperation::WRITE, name),
+        TopicRef::Id(id) => {
+            let topic = image.topics.of_id(id);
+            topic.is_some_and(|it| !access.topic(AclOperation::WRITE, it.name.as_str()))
+        }
+    };
+    let topics = request.topics.iter().enumerate();
+    topics.filter(|(_, topic)| is_denied(topic)).map(|(place, _)| place).collect()
+}
+
 struct Produce<'a> {
     ctx: &'a Arc<Ctx>,
     call: &'a Call,
     request: &'a ProduceRequest,
+    denied: Denied,
 }
 
 impl Produce<'_> {
@@ -142,10 +169,16 @@ impl Produce<'_> {
         let mut reply = ProduceReply::default();
         let (mut failed, mut place) = (false, 0);
         let call = self.call;
-        for topic in &self.request.topics {
+        for (at, topic) in self.request.topics.iter().enumerate() {
+            let is_denied = self.denied.contains(&at);
             let mut partitions = SmallVec::with_capacity(topic.partitions.len());
             for partition in &topic.partitions {
-                let mut answer = of(place, topic, partition);
+                let mut answer = if is_denied {
+                    let code = ErrorCode::TopicAuthorizationFailed;
+                    ProducePartitionReply::failed(partition.index, code)
+                } else {
+                    of(place, topic, partition)
+                };
                 place += 1;
                 failed |= answer.error != ErrorCode::None;
                 if call.version >= FIRST_WITH_LEADER

@@ -73,8 +73,8 @@ struct Walk<'a> {
     waiting: Vec<Waiting>,
 }
 
-/// Looks at the batches of a request, and asks the coordinator if need be.
-pub fn begin(ctx: &Ctx, call: &Call, request: &ProduceRequest) -> Begun {
+/// Looks at the batches of a request, but for those of topics that are denied, and asks the coordinator if need be.
+pub fn begin(ctx: &Ctx, call: &Call, (request, denied): (&ProduceRequest, &[usize])) -> Begun {
     let Some(transactional_id) = &request.transactional_id else { return Begun::NotNeeded };
     let operation = Operation::of_produce(call.version);
     let is_enabled = ctx.config.load().transaction_partition_verification_enable;
@@ -87,9 +87,11 @@ pub fn begin(ctx: &Ctx, call: &Call, request: &ProduceRequest) -> Begun {
         verdicts: Verdicts::new(),
         waiting: Vec::new(),
     };
-    for topic in &request.topics {
+    for (at, topic) in request.topics.iter().enumerate() {
+        let is_denied = denied.contains(&at);
         for partition in &topic.partitions {
-            let header = partition.records.as_ref().filter(|_| of_transaction(partition));
+            let header = partition.records.as_ref();
+            let header = header.filter(|_| !is_denied && of_transaction(partition));
             let header = header.and_then(|records| BatchHeader::parse(records).ok());
             let header = header.filter(BatchHeader::has_producer_id);
             let verdict = match header {

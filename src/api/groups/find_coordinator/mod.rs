@@ -15,6 +15,7 @@ use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::api::access::Access;
 use crate::api::answer::{Answer, Call};
 use crate::api::cluster::auto_creation;
 use crate::api::codec::{decode, reply};
@@ -23,11 +24,14 @@ use crate::api::context::Ctx;
 use crate::kernel::configs::internal_topics::{CONSUMER_OFFSETS, InternalTopic, TRANSACTION_STATE};
 use crate::kernel::coordinator::partition_of;
 use crate::kernel::metadata::image::{Image, ListenerEndpoint};
+use crate::types::acls::Operation;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::NodeId;
 
 /// From here on a request has many keys, and its answer many coordinators.
 const MIN_BATCHED_VERSION: i16 = 4;
+/// From here on share groups are asked for, by brokers.
+const FIRST_WITH_SHARE_GROUPS: i16 = 6;
 /// Key types: a group, a transactional id, a partition of a share group.
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -44,12 +48,30 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         TRANSACTION => Some(&TRANSACTION_STATE),
         // The lookup fails before it begins: each key by itself, without a message.
         SHARE => None,
-        _ => return reply::<FindCoordinatorRequest>(call, &unknown_type(call, &request)),
+        _ => {
+            let refused = refused_whole(call, &request, ErrorCode::InvalidRequest);
+            return reply::<FindCoordinatorRequest>(call, &refused);
+        }
+    };
+    let access = Access::of(ctx, call);
+    if request.key_type == SHARE
+        && call.version >= FIRST_WITH_SHARE_GROUPS
+        && let Err(code) = access.cluster(Operation::CLUSTER_ACTION)
+    {
+        let refused = refused_whole(call, &request, code);
+        return reply::<FindCoordinatorRequest>(call, &refused);
+    }
+    let allowed = |key: &str| match request.key_type {
+        GROUP => access.group(Operation::DESCRIBE, key),
+        _ => access.transactional_id(Operation::DESCRIBE, key),
     };
     let image = ctx.image.load();
+    let mut is_asked = false;
     let count = topic.map_or(0, |topic| partition_count(ctx, &image, topic));
-    let find = |key: &StrBytes| {
+    let mut find = |key: &StrBytes| {
         let topic = topic.ok_or(ErrorCode::InvalidRequest)?;
+        allowed(key)?;
+        is_asked = true;
         find(call, &image, topic, key, count)
     };
     let response = if call.version < MIN_BATCHED_VERSION {
@@ -59,7 +81,6 @@ pub fn handle(ctx: &Arc<Ctx>, call: &Call, body: Bytes) -> Answer {
         let coordinators = keys.map(|key| coordinator(key, find(key))).collect();
         FindCoordinatorResponse::default().with_coordinators(coordinators)
     };
-    let is_asked = call.version < MIN_BATCHED_VERSION || !request.coordinator_keys.is_empty();
     if let Some(topic) = topic
         && is_asked
         && image.topics.named(topic.name).is_none()
@@ -126,9 +147,12 @@ fn node(found: Found<'_>) -> (BrokerId, StrBytes, i32) {
     }
 }
 
-/// Nobody coordinates such keys: the whole request is refused.
-fn unknown_type(call: &Call, request: &FindCoordinatorRequest) -> FindCoordinatorResponse {
-    let error = ErrorCode::InvalidRequest;
+/// Where nobody coordinates such keys, or the client is not to know who does.
+fn refused_whole(
+    call: &Call,
+    request: &FindCoordinatorRequest,
+    error: ErrorCode,
+) -> FindCoordinatorResponse {
     if call.version < MIN_BATCHED_VERSION {
         return single(Err(error));
     }

@@ -19,6 +19,7 @@ use super::{
     Client, ConsumerGroup, Context, GroupSettings, Rebalances, Refusal, SoftChanges, Step, Timer,
     TimerChange, TimerTo, classic_members, departure, describe, heartbeat, migration, subscription,
 };
+use crate::kernel::authorizer::Authorizer;
 use crate::kernel::groups::classic;
 use crate::kernel::groups::requests::{ConsumerGroupHeartbeat, GroupOutput, JoinGroup, owned};
 use crate::kernel::groups::table::{Group, Groups, MEMBERS_BYTES_MAX};
@@ -236,7 +237,10 @@ impl Doors {
             }
             Found::Consumer(group) if resolve => self.with_context(env, id, |context| {
                 let mut step = Step::reply(());
-                step.records = subscription::resolve_regexes(context, group.hard());
+                // One that is not right has stopped the start.
+                let authorizer = Authorizer::of(&env.config.explicit).ok().flatten();
+                let authorizer = authorizer.as_ref();
+                step.records = subscription::resolve_regexes(context, group.hard(), authorizer);
                 step
             }),
             _ => return,

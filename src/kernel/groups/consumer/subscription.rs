@@ -1,13 +1,16 @@
 //! What a changed subscription, or changed topics, mean for the group's epoch.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use super::member::ConsumerGroupMember;
 use super::metadata_hash;
 use super::records::Records;
 use super::state::{Counts, decrement, increment};
-use super::topic_regex::{self, TopicRegex};
+use super::topic_regex::{self, ResolvedRegex, TopicRegex};
 use super::{ConsumerGroup, Context, Refusal};
+use crate::kernel::authorizer::{Authorizer, Requester};
+use crate::types::acls::{ANONYMOUS, Operation, ResourceType};
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::TopicName;
 use crate::wire::coordinator_records::groups::GroupRecord;
@@ -153,11 +156,42 @@ fn check_regex(regex: &str) -> Result<(), Refusal> {
     TopicRegex::new(regex).map(|_| ()).map_err(invalid)
 }
 
+/// An expression matches no topic that one of those who subscribe with it may not describe.
+fn hide(
+    context: Context<'_>,
+    group: &ConsumerGroup,
+    authorizer: &Authorizer,
+    (regex, resolved): (&str, &mut ResolvedRegex),
+) {
+    let members = group.members().values().filter(|member| member.regex() == Some(regex));
+    // As Kafka prints an address, and it stands in the group's records.
+    let host = |text: &str| text.trim_start_matches('/').parse::<IpAddr>().ok();
+    let hosts: BTreeSet<Option<IpAddr>> = members.map(|it| host(&it.client_host)).collect();
+    resolved.topics.retain(|topic| {
+        hosts.iter().all(|host| {
+            let resource = (ResourceType::TOPIC, topic.as_str());
+            host.is_some_and(|host| {
+                let who = Requester { principal: ANONYMOUS, host };
+                authorizer.allows(&context.image.acls, who, Operation::DESCRIBE, resource)
+            })
+        })
+    });
+}
+
 /// Holds the group's expressions against the topics: what they match is written, and a higher epoch if that has changed.
-pub(super) fn resolve_regexes(context: Context<'_>, group: &ConsumerGroup) -> Vec<GroupRecord> {
+pub(super) fn resolve_regexes(
+    context: Context<'_>,
+    group: &ConsumerGroup,
+    authorizer: Option<&Authorizer>,
+) -> Vec<GroupRecord> {
     let of_group = Records(context.group_id);
     let regexes = group.regex_counts().keys().map(String::as_str);
-    let resolved = topic_regex::resolve(regexes, context.image, context.now);
+    let mut resolved = topic_regex::resolve(regexes, context.image, context.now);
+    if let Some(authorizer) = authorizer {
+        for (regex, resolved) in &mut resolved {
+            hide(context, group, authorizer, (*regex, resolved));
+        }
+    }
     let mut records = Vec::new();
     let mut changed = false;
     for (regex, new) in &resolved {

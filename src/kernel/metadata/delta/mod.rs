@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::acls::Acl;
 use super::changes::Changes;
 use super::image::{ConfigResource, Image, Provenance, TopicImage};
 use super::{brokers, carried};
@@ -75,6 +76,9 @@ pub enum ReplayError {
         /// The first that was free.
         next: ProducerId,
     },
+    /// An ACL of an id that there is not.
+    #[error("there is no ACL of the id {0}")]
+    NoAcl(Uuid),
 }
 
 /// An image in the making.
@@ -154,9 +158,12 @@ impl Delta {
                 Ok(())
             }
             MetadataRecord::ProducerIds(record) => self.producer_ids(record),
+            MetadataRecord::AccessControlEntry(record) => {
+                Arc::make_mut(&mut self.image.acls).add(record.id, Acl::of_record(record));
+                Ok(())
+            }
+            MetadataRecord::RemoveAccessControlEntry(record) => self.remove_acl(record.id),
             MetadataRecord::ClientQuota(_)
-            | MetadataRecord::AccessControlEntry(_)
-            | MetadataRecord::RemoveAccessControlEntry(_)
             | MetadataRecord::UserScramCredential(_)
             | MetadataRecord::RemoveUserScramCredential(_)
             | MetadataRecord::DelegationToken(_)
@@ -259,6 +266,14 @@ impl Delta {
         } else {
             features.insert(record.name.clone(), record.feature_level);
         }
+    }
+
+    fn remove_acl(&mut self, id: Uuid) -> Result<(), ReplayError> {
+        if !self.image.acls.contains_id(id) {
+            return Err(ReplayError::NoAcl(id));
+        }
+        Arc::make_mut(&mut self.image.acls).remove(id);
+        Ok(())
     }
 
     fn producer_ids(&mut self, record: &ProducerIdsRecord) -> Result<(), ReplayError> {

@@ -28,6 +28,7 @@ pub fn snapshot_records(image: &Image) -> impl Iterator<Item = MetadataRecord> {
         .chain(configs(image))
         .chain(read(quotas))
         .chain(producer_ids(image))
+        .chain(image.acls.iter().map(|rule| rule.to_record().into()))
         .chain(read(others))
 }
 

@@ -10,9 +10,8 @@ use crate::wire::records::quotas::EntityData;
 use crate::wire::records::{
     AccessControlEntryRecord, BrokerRegistrationChangeRecord, ClearElrRecord, ClientQuotaRecord,
     DelegationTokenRecord, PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord,
-    RegisterControllerRecord, RemoveAccessControlEntryRecord, RemoveDelegationTokenRecord,
-    RemoveTopicRecord, RemoveUserScramCredentialRecord, UnregisterBrokerRecord,
-    UserScramCredentialRecord,
+    RegisterControllerRecord, RemoveDelegationTokenRecord, RemoveTopicRecord,
+    RemoveUserScramCredentialRecord, UnregisterBrokerRecord, UserScramCredentialRecord,
 };
 
 /// The newest level that writes every field.
@@ -112,11 +111,6 @@ fn what_is_carried_is_removed_by_what_identifies_it() {
         let image = replayed([record.clone(), removal.clone()]);
         assert_eq!(image.carried.is_empty(), same, "{removal:?}");
     };
-    let acl = |id| AccessControlEntryRecord { id: Uuid::from_u128(id), ..Default::default() };
-    let no_acl = |id| RemoveAccessControlEntryRecord { id: Uuid::from_u128(id) };
-    set(&acl(1).into(), &no_acl(1).into(), true);
-    set(&acl(1).into(), &no_acl(2).into(), false);
-
     let name = || "alice".to_owned();
     let scram = UserScramCredentialRecord { name: name(), mechanism: 1, ..Default::default() };
     let no_scram = |mechanism| RemoveUserScramCredentialRecord { name: name(), mechanism };
