@@ -221,9 +221,14 @@ impl Node {
 
     /// Ends it as an operator does, by SIGTERM.
     pub fn stop(&mut self) -> ExitStatus {
+        let is_foreign = is_foreign_broker(&self.broker);
+        self.stop_within(if is_foreign { FOREIGN_STOP_LIMIT } else { STOP_LIMIT })
+    }
+
+    /// The same, where it may take so long.
+    pub fn stop_within(&mut self, limit: Duration) -> ExitStatus {
         let mut program = self.program.take().unwrap();
         program.signal(Signal::TERM);
-        let limit = if is_foreign_broker(&self.broker) { FOREIGN_STOP_LIMIT } else { STOP_LIMIT };
         let status = program.wait(limit);
         status.unwrap_or_else(|| panic!("it still runs after {limit:?}\n{}", program.said()))
     }

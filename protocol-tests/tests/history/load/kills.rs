@@ -13,6 +13,8 @@ use super::{CLIENTS, FIRST_STEADY_GROUP, STEADY_GROUPS, World};
 const SERVED_LIMIT: Duration = Duration::from_secs(80);
 /// How long the groups may need whose members stay, until they are complete.
 const SETTLED_LIMIT: Duration = Duration::from_mins(1);
+/// How long a node may take to stop, with all that a long run has written, on a machine that is full.
+const STOP_LIMIT: Duration = Duration::from_mins(1);
 /// How long a node lives at most that is killed while it starts, or while it loads.
 const START_MS_MAX: u64 = 10;
 const LOAD_MS_MAX: u64 = 300;
@@ -55,7 +57,7 @@ pub fn run(
         let begun = world.recorder.begin(CLIENTS);
         world.set_up(false);
         if random.once_in(10) {
-            let status = node.stop();
+            let status = node.stop_within(STOP_LIMIT);
             assert!(status.success(), "a node that is told to stop: {status}");
         } else {
             node.kill();
