@@ -3,7 +3,7 @@
 //! A point in time stands with its member. The group's `earliest` is not later than any of them; when it has come all are
 //! looked at, and it is found anew: a heartbeat, which puts off the end of a session, costs a look-up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -171,7 +171,9 @@ impl LiveGroup {
             member.is_some_and(|member| epoch.is_none_or(|epoch| member.epoch == epoch))
         };
         let due = due.into_iter().filter(|(_, id, epoch)| counts(id, *epoch)).map(|(_, id, _)| id);
-        let due: Vec<String> = due.collect();
+        // Several timers of a member may end at once; it goes once.
+        let mut seen = BTreeSet::new();
+        let due: Vec<String> = due.filter(|id| seen.insert(id.clone())).collect();
         let resolve = soft.resolve_at.is_some_and(|at| at <= now);
         if resolve {
             soft.resolve_at = (!due.is_empty()).then(|| now.after(NEXT_TICK));

@@ -10,6 +10,7 @@ use crate::kernel::groups::requests::{GroupFilter, GroupReply, GroupRequest, own
 use crate::kernel::groups::world::World;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::PartitionId;
+use crate::wire::coordinator_records::groups::GroupRecord;
 
 /// Two members, `a` with t:0.1 and `b` with t:2, at epoch 3.
 fn two_members(set: &[(&str, &str)]) -> World {
@@ -345,4 +346,23 @@ fn a_member_that_could_not_be_thrown_out_is_thrown_out_later() {
     assert!(group(&world.shard).unwrap().member("a").is_some());
     world.pass_ms(45_000);
     assert!(group(&world.shard).unwrap().member("a").is_none());
+}
+
+/// Found by the simulated world (seed 4084): the session of a member and its time to give partitions back ended at once, it
+/// was counted twice, and the members of the classic protocol who were left stayed in a group of the new one.
+#[test]
+fn a_member_whose_timers_end_at_once_goes_once() {
+    let mut world = world(&[("t", 3)], &[AT_ONCE]);
+    Beat { timeout_ms: Some(45_000), ..Beat::join("a", &["t"]) }.ask(&mut world);
+    Beat::join("b", &["t"]).ask(&mut world);
+    // It has to give one back, and both of its timers begin.
+    assert_eq!(Beat::quiet("a", 2).told(&mut world), "2 [t:0.1]");
+    let before = world.log.len();
+    world.pass_ms(45_000);
+    let gone = world.log[before..].iter().filter(|(key, value)| {
+        let read = GroupRecord::decode(key, value.as_ref()).unwrap();
+        let Some(GroupRecord::ConsumerGroupMemberMetadata(key, None)) = read else { return false };
+        key.member_id == "a"
+    });
+    assert_eq!(gone.count(), 1);
 }
