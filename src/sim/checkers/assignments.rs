@@ -44,7 +44,7 @@ pub fn whose(machine: &GroupShard, request: &SyncGroupRequest) -> Option<Whose> 
 }
 
 impl Assignments {
-    /// Groups that are there no more are forgotten: one of the same name begins anew.
+    /// Groups that are there no more, or no classic ones, are forgotten: one of the same name begins anew.
     pub fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
         self.given.retain(|(group, _), _| is_there(group));
     }

@@ -182,7 +182,7 @@ impl Checks {
         if self.groups_changed {
             let machines = node.groups.values().filter_map(|shard| shard.machine());
             self.assignments.keep(|group| {
-                machines.clone().any(|machine| machine.groups().get(group).is_some())
+                machines.clone().any(|machine| machine.groups().classic(group).is_some())
             });
         }
         self.groups_changed = false;
