@@ -23,7 +23,7 @@ fn check_group(id: &str, group: &ConsumerGroup) -> Result<(), String> {
     if group.assignment_epoch() > group.epoch() {
         return Err(format!("the target of {id} is ahead of the group"));
     }
-    check_members(id, group.members().values())
+    check_members(id, group.members().values().map(Box::as_ref))
 }
 
 /// Members of a group.

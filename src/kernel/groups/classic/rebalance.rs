@@ -76,7 +76,7 @@ impl Step<'_, '_> {
     /// Begins a generation with those who have joined. Static members stay, joined or not, until their session ends.
     pub(super) fn complete_join(&mut self) {
         self.group.join_timer = None;
-        let members = self.group.members.values();
+        let members = self.group.members.values().map(Box::as_ref);
         let is_missing =
             |it: &&super::member::Member| !it.is_static() && it.awaiting_join.is_none();
         let missing: Vec<StrBytes> = members.filter(is_missing).map(|it| it.id.clone()).collect();

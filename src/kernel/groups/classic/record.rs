@@ -36,7 +36,7 @@ pub(super) fn of(group: &ClassicGroup) -> GroupRecord {
         protocol: group.protocol_name.as_deref().map(str::to_owned),
         leader: group.leader.as_deref().map(str::to_owned),
         current_state_timestamp: group.since.unwrap_or(Timestamp::NONE).0,
-        members: group.members.values().map(member).collect(),
+        members: group.members.values().map(|it| member(it)).collect(),
     };
     GroupRecord::GroupMetadata(GroupMetadataKey { group: group.id.to_string() }, Some(value))
 }

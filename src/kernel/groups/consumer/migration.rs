@@ -180,7 +180,11 @@ pub(super) fn downgrade_without(
     let members = group.members().values();
     let members = members.filter(|member| !leaving.iter().any(|leaver| leaver.id == member.id));
     let mut records = tombstones(context.group_id, group, None);
-    records.push(classic_group(context, group, members.map(|member| (member, member.id.as_str()))));
+    records.push(classic_group(
+        context,
+        group,
+        members.map(|member| (member.as_ref(), member.id.as_str())),
+    ));
     Some(records)
 }
 
@@ -208,7 +212,8 @@ pub(super) fn downgrade_with(
     let replaced = replaced.map_or(joining.id.as_str(), |member| member.id.as_str());
     let mut records = tombstones(context.group_id, group, Some((replaced, &joining.id)));
     let others = group.members().values().filter(|member| member.id != replaced);
-    let members = others.map(|member| (member, member.id.as_str())).chain([(joining, replaced)]);
+    let members =
+        others.map(|member| (member.as_ref(), member.id.as_str())).chain([(joining, replaced)]);
     records.push(classic_group(context, group, members));
     records
 }

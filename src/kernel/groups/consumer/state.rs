@@ -57,7 +57,8 @@ pub struct ConsumerGroup {
     metadata_hash: i64,
     assignment_epoch: i32,
     assignment_timestamp: Timestamp,
-    members: BTreeMap<String, ConsumerGroupMember>,
+    /// A node of the map has room for eleven, of which most groups need few: a member lies elsewhere.
+    members: BTreeMap<String, Box<ConsumerGroupMember>>,
     target: BTreeMap<String, Assignment>,
     resolved_regexes: BTreeMap<String, ResolvedRegex>,
     /// Kafka 4.0 wrote the group's topics into a record of their own.
@@ -167,7 +168,7 @@ impl ConsumerGroup {
                 self.forget(&member);
                 member
             }
-            None => ConsumerGroupMember::new(id),
+            None => Box::new(ConsumerGroupMember::new(id)),
         };
         change(&mut member);
         self.remember(&member);
@@ -240,18 +241,18 @@ impl ConsumerGroup {
     }
 
     /// The members by id.
-    pub const fn members(&self) -> &BTreeMap<String, ConsumerGroupMember> {
+    pub const fn members(&self) -> &BTreeMap<String, Box<ConsumerGroupMember>> {
         &self.members
     }
 
     /// A member.
     pub fn member(&self, id: &str) -> Option<&ConsumerGroupMember> {
-        self.members.get(id)
+        self.members.get(id).map(Box::as_ref)
     }
 
     /// The member of an instance id.
     pub fn static_member(&self, instance_id: &str) -> Option<&ConsumerGroupMember> {
-        self.members.get(self.static_members.get(instance_id)?)
+        self.members.get(self.static_members.get(instance_id)?).map(Box::as_ref)
     }
 
     /// What a member is to have, if that was ever said.
@@ -321,7 +322,8 @@ impl ConsumerGroup {
         old: Option<&str>,
         new: Option<&ConsumerGroupMember>,
     ) -> Option<Assignor> {
-        let others = self.members.values().filter(|member| Some(member.id.as_str()) != old);
+        let others =
+            self.members.values().map(Box::as_ref).filter(|member| Some(member.id.as_str()) != old);
         let mut counts: Counts<&str> = Counts::new();
         for name in others.chain(new).filter_map(|member| member.server_assignor.as_deref()) {
             *counts.entry(name).or_default() += 1;

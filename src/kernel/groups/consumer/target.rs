@@ -88,7 +88,7 @@ fn group_spec(
     previous_id: Option<&str>,
 ) -> GroupSpec {
     let mut spec = GroupSpec::default();
-    let others = group.members().values();
+    let others = group.members().values().map(Box::as_ref);
     let others = others.filter(|it| it.id != updated.id && Some(it.id.as_str()) != previous_id);
     for member in others.chain([updated]) {
         let assigned_to = if member.id == updated.id { previous_id } else { None };

@@ -483,6 +483,22 @@ fn what_cannot_be_decoded_leaves_the_shard_unavailable() {
 }
 
 #[test]
+fn so_many_logs_are_loaded_side_by_side() {
+    let threads = Threads::start(Clock::new(), 2).unwrap();
+    let (both, (done, ended)) = (Arc::new(std::sync::Barrier::new(2)), mpsc::channel());
+    for _ in 0..4 {
+        // Each waits for another one: one alone would never end.
+        let (both, done) = (Arc::clone(&both), done.clone());
+        threads.load(Box::new(move |_| {
+            both.wait();
+            done.send(()).unwrap();
+        }));
+    }
+    assert_eq!((0..4).map(|_| ended.recv()).collect::<Vec<_>>(), [Ok(()); 4]);
+    threads.stop();
+}
+
+#[test]
 fn nothing_is_answered_while_a_shard_loads() {
     let mut node = Node::new();
     node.await_load();

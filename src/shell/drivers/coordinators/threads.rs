@@ -125,7 +125,7 @@ impl Threads {
             return;
         }
         loads.working += 1;
-        // Those which have ended, or are about to: all, if none works.
+        // Whoever has ended since is joined by the new one; whoever is about to end, by the one after it.
         let (ended, left) = loads.threads.drain(..).partition(Thread::is_finished);
         loads.threads = left;
         let kept = Arc::clone(self);
