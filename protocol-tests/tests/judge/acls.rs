@@ -13,15 +13,15 @@ const AUTHORIZER: &[(&str, &str)] = &[
     ("allow.everyone.if.no.acl.found", "true"),
 ];
 
-/// What the tool is told, one line after the other.
+/// What the tool is told, one line after the other. Once there is an ACL on the cluster, everybody needs one.
 const LINES: &[&str] = &[
+    "--add --allow-principal User:ANONYMOUS --operation All --cluster",
     "--add --allow-principal User:a --operation Read --topic t",
     "--add --allow-principal User:a --allow-principal User:b --operation Read --operation Write --topic t",
     "--add --deny-principal User:* --deny-host 10.0.0.1 --operation All --topic pre --resource-pattern-type prefixed",
     "--add --allow-principal User:p --producer --topic t --idempotent",
     "--add --allow-principal User:c --consumer --topic * --group g",
     "--add --allow-principal User:x --operation Describe --transactional-id x",
-    "--add --allow-principal User:ANONYMOUS --operation All --cluster",
     "--list",
     "--list --topic t",
     "--list --topic prefix --resource-pattern-type match",
