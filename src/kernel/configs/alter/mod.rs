@@ -398,12 +398,15 @@ fn invalid_dynamic(why: &str) -> AlterRefusal {
     ))
 }
 
-/// Refuses what this version cannot change while it runs, and what names code.
+/// Refuses what this version cannot change while it runs, and what names code. Kafka changes the numbers of a
+/// listener, too: they time logins by Kerberos and OAUTHBEARER, and mean nothing where nobody logs in so.
 fn check_allowed(current: &Texts, new: &Texts) -> Result<(), AlterRefusal> {
     for (key, text) in new {
         let definition = BROKER.get(key.as_str());
         let is_fixed = listener_base(key).is_some()
-            || definition.is_some_and(|definition| definition.update == Update::PerBroker)
+            || definition.is_some_and(|definition| {
+                definition.update == Update::PerBroker && !is_number(definition.kind)
+            })
             || matches!(key.as_str(), "metric.reporters" | "config.providers");
         if is_fixed && current.get(key) != Some(text) {
             let message = format!("This version cannot change {key} while the broker runs.");
@@ -411,6 +414,10 @@ fn check_allowed(current: &Texts, new: &Texts) -> Result<(), AlterRefusal> {
         }
     }
     Ok(())
+}
+
+const fn is_number(kind: Kind) -> bool {
+    matches!(kind, Kind::Short | Kind::Int | Kind::Long | Kind::Double)
 }
 
 #[cfg(test)]

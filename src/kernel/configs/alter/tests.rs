@@ -260,6 +260,23 @@ fn keys_of_one_broker_need_its_id() {
     }
 }
 
+/// librdkafka's 0081 alters a broker by `sasl.kerberos.min.time.before.relogin`, which Kafka takes of a broker
+/// without Kerberos, too; it was refused here as if it were one of the listener's secrets.
+#[test]
+fn times_of_logins_are_changed_at_run_time() {
+    for (key, value) in [
+        ("sasl.kerberos.min.time.before.relogin", "58000"),
+        ("sasl.kerberos.ticket.renew.jitter", "0.1"),
+        ("sasl.login.refresh.min.period.seconds", "30"),
+    ] {
+        assert_eq!(at_broker(Resource::Broker, &[change(key, SET, value)]), Ok(()), "{key}");
+        let answer = refusal(at_broker(Resource::ClusterDefault, &[change(key, SET, value)]));
+        assert_eq!(answer.0, 42, "{key}");
+    }
+    let key = "sasl.kerberos.min.time.before.relogin";
+    assert_eq!(refusal(at_broker(Resource::Broker, &[change(key, SET, "soon")])).0, 42);
+}
+
 #[test]
 fn secrets_classes_and_listeners_are_not_changed_at_run_time() {
     // CVE-2025-27818 and -27819: what a client can set must not run code or read files.
