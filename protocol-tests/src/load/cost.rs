@@ -10,6 +10,9 @@ use super::Report;
 
 const TICKS_PER_SECOND: f64 = 100.0;
 const NANOS_PER_SECOND: f64 = 1e9;
+/// What all threads together have used may lie so far below what the process has, in steps of 10 ms. If it is more,
+/// threads have ended in between.
+const LOST_S: f64 = 0.05;
 
 /// Lets this thread, and what it starts from now on, run on one CPU only.
 pub(super) fn pin(cpu: usize) {
@@ -46,12 +49,12 @@ impl Used {
     }
 
     fn since(&self, before: &Self) -> f64 {
-        if before.threads.keys().any(|thread| !self.threads.contains_key(thread)) {
-            return self.coarse_s - before.coarse_s;
-        }
         let earlier = |thread| before.threads.get(thread).copied().unwrap_or(0);
-        let nanos: u64 = self.threads.iter().map(|(it, nanos)| nanos - earlier(it)).sum();
-        nanos as f64 / NANOS_PER_SECOND
+        let nanos: u64 =
+            self.threads.iter().map(|(it, nanos)| nanos.saturating_sub(earlier(it))).sum();
+        let (exact_s, coarse_s) =
+            (nanos as f64 / NANOS_PER_SECOND, self.coarse_s - before.coarse_s);
+        if coarse_s - exact_s > LOST_S { coarse_s } else { exact_s }
     }
 }
 

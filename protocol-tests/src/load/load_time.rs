@@ -53,6 +53,7 @@ pub(super) fn run(settings: &Settings, subject: &mut Subject) -> Report {
     drop(connection);
     let offsets = rounds * settings.groups * settings.partitions;
     subject.relaunch();
+    let load = subject.open_window();
     let launched = Instant::now();
     let mut connection = first_connection(subject);
     let accepted = Instant::now();
@@ -60,6 +61,7 @@ pub(super) fn run(settings: &Settings, subject: &mut Subject) -> Report {
         await_loaded(&mut connection, group, &topic);
     }
     let loaded = accepted.elapsed();
+    let spent = load.close();
     for group in &groups {
         assert_committed(&mut connection, group, &topic, partitions, rounds as i64);
     }
@@ -67,6 +69,7 @@ pub(super) fn run(settings: &Settings, subject: &mut Subject) -> Report {
     let mut report = Report::default();
     report.number("offsets", offsets as f64);
     report.figure("offsets_per_second", offsets as f64 / loaded.as_secs_f64());
+    report.figure("start_and_load_cpu_ms", spent.broker * 1e3);
     report.figure("loaded_ms", loaded.as_secs_f64() * 1e3);
     report.figure("accepted_ms", (accepted - launched).as_secs_f64() * 1e3);
     report.figure("commit_us_per_offset", written.micros_per(offsets as u64));

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -16,6 +17,9 @@ const PROPERTIES: &[(&str, &str)] = &[
     ("broker.session.timeout.ms", "600000"),
     ("group.consumer.min.heartbeat.interval.ms", "1"),
 ];
+
+/// How long a broker may take to bring to the disk what it has written.
+const STOP_LIMIT: Duration = Duration::from_mins(2);
 
 /// A broker under test.
 #[derive(Debug)]
@@ -79,7 +83,7 @@ impl Subject {
 
     /// Ends it in an orderly way and starts it again, without waiting until it is ready.
     pub fn relaunch(&mut self) {
-        let status = self.node.stop();
+        let status = self.node.stop_within(STOP_LIMIT);
         // Java ends with 128 + SIGTERM after it has done all that there is to do.
         assert!(matches!(status.code(), Some(0 | 143)), "the broker has ended with {status}");
         beside(self.cpus, || self.node.spawn());

@@ -138,7 +138,10 @@ impl Group for Consumer {
     fn settled(&self, members: usize) -> Option<Instant> {
         let epoch = self.members.values().next().map_or(0, |member| member.epoch);
         let is_new = epoch > self.before && self.leaving.is_none();
-        let knows = |it: &Member| it.epoch == epoch && it.next.is_some();
+        // A broker that divides a while after a member has come leaves all at an epoch which they know until then.
+        let share = self.topic.partitions as usize / members;
+        let is_fair = |it: &Member| (share..=share + 1).contains(&it.owned.len());
+        let knows = |it: &Member| it.epoch == epoch && it.next.is_some() && is_fair(it);
         let is_whole = self.owners.len() == self.topic.partitions as usize;
         let is_full = self.members.len() == members;
         if !is_new || !is_whole || !is_full || !self.members.values().all(knows) {
