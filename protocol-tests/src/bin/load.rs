@@ -1,7 +1,9 @@
 //! Load on groups and transactions: scenarios on one broker or several, in turn. One line of JSON for each trial on
 //! standard output, a table of all on standard error. Ends with 1 when anything is not as it must be.
 //!
-//!     load [option value]… scenario[:key=value,…]…
+//! ```text
+//! load [option value]… scenario[:key=value,…]…
+//! ```
 //!
 //! `--broker PROGRAM` (again for each; ours), `--rounds N` (2, in the order A B B A), `--before SCENARIO` (once on
 //! each broker before all others, not told: a JVM needs it), `--cpus BROKERS,OWN` (where the brokers and this program run), `--set key=value`

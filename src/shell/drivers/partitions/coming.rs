@@ -42,7 +42,7 @@ pub struct Coming<'a> {
 impl Coming<'_> {
     /// Opens the log, or makes it. A log that cannot be opened makes a partition that says so.
     pub fn enter(&self, node: NodeId, now: Now) -> Partition {
-        let log = if self.directory.is_offline() {
+        let mut log = if self.directory.is_offline() {
             Err(ErrorCode::KafkaStorageError)
         } else {
             let opened = match self.left {
@@ -54,9 +54,11 @@ impl Coming<'_> {
         };
         let high_watermark = self.left.map_or(Offset::ZERO, |(_, high_watermark)| high_watermark);
         let mut leadership = Leadership::new(high_watermark);
-        if let Ok(log) = &log {
+        if let Ok(log) = &mut log {
             leadership.on_log_start(log.log_start_offset());
             leadership.cap(log.log_end_offset());
+            // Its markers were read again, and the high watermark may have nowhere to move to from here.
+            log.on_high_watermark(leadership.high_watermark());
         }
         let (directory, topic) = (Arc::clone(self.directory), Arc::clone(&self.settings.topic));
         let identity = self.identity.clone();

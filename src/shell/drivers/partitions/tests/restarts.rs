@@ -96,6 +96,24 @@ fn nothing_that_was_written_is_lost_by_a_crash_of_the_process() {
     assert_eq!(node.append(1).base_offset, Offset(3));
 }
 
+/// A transaction had ended, and the high watermark behind its marker was in the checkpoint. After a crash the marker
+/// was read from the log again, but the high watermark had nowhere to move to, which alone made ended transactions
+/// stable: readers of committed records were held up until somebody wrote to the partition.
+#[test]
+fn a_transaction_that_had_ended_is_stable_after_a_crash() {
+    let mut node = Node::with_topic();
+    let partition = node.partition(1);
+    partition.append(&transactional(0), -1, node.now).unwrap();
+    let end = marker(ControlType::Commit);
+    partition.append_from(&end, Origin::COORDINATOR, -1, node.now).unwrap();
+    node.append(1);
+    assert_eq!(partition.offsets().last_stable, Offset(3));
+    node.partitions.checkpoint_high_watermarks(true);
+    node = node.crash();
+    let offsets = node.partition(1).offsets();
+    assert_eq!((offsets.high_watermark, offsets.last_stable), (Offset(3), Offset(3)));
+}
+
 #[test]
 fn half_a_batch_is_cut_by_the_start_after_a_crash() {
     use std::io::Write as _;
