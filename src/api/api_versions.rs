@@ -207,7 +207,7 @@ mod tests {
             response.api_keys.iter().map(|api| api.api_key).collect()
         };
         let of_controllers = keys(ListenerType::Controller);
-        assert_eq!(of_controllers, [18, 19, 20, 32, 33, 37, 44, 55, 57, 60]);
+        assert_eq!(of_controllers, [18, 19, 20, 29, 30, 31, 32, 33, 37, 44, 55, 57, 60]);
         let of_brokers = keys(BROKER);
         assert!(of_controllers.iter().all(|key| of_brokers.contains(key)));
         assert_eq!(of_brokers.len(), ROWS.len());
