@@ -13,7 +13,7 @@ use protocol_tests::requests::{ask_until, new_topic, text, topic_name};
 use super::{api_versions, assert_served, error};
 
 /// The APIs of a controller that work in a node of one voter: Apache lists them all, and others.
-const KEYS: [i16; 10] = [18, 19, 20, 32, 33, 37, 44, 55, 57, 60];
+const KEYS: [i16; 13] = [18, 19, 20, 29, 30, 31, 32, 33, 37, 44, 55, 57, 60];
 
 fn cluster(endpoint_type: i8) -> DescribeClusterRequest {
     DescribeClusterRequest::default().with_endpoint_type(endpoint_type)

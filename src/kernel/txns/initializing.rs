@@ -28,8 +28,9 @@ pub(super) fn decide(
         if id.is_empty() || id.len() > TRANSACTIONAL_ID_BYTES_MAX {
             return Decision::refused(ErrorCode::InvalidRequest);
         }
+        // Ids expire: there may be room for it later, so the client asks again.
         if shard.hard.size_bytes() >= STATE_BYTES_MAX {
-            return Decision::refused(ErrorCode::PolicyViolation);
+            return Decision::refused(ErrorCode::CoordinatorNotAvailable);
         }
         let Some(fresh) = asked.fresh else {
             return Decision::Reply(Ok(Answered::NeedsProducerId));

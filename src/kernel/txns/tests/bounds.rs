@@ -26,7 +26,7 @@ fn transactional_ids_are_bounded() {
             break reply;
         }
     };
-    assert_eq!(full, Err(ErrorCode::PolicyViolation));
+    assert_eq!(full, Err(ErrorCode::CoordinatorNotAvailable));
     assert!((900..1100).contains(&count), "{count}");
     let known = format!("{:05}{}", 0, &longest[5..]);
     assert!(init(&mut world, &known, None).is_ok(), "those that are there go on");
