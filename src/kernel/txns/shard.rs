@@ -23,6 +23,8 @@ use crate::wire::coordinator_records::transactions::{TransactionLogRecord, put_k
 
 /// So many records are written in one batch when many are written at once.
 const RECORDS_PER_BATCH: usize = 100;
+/// And so many bytes of ids, unless one is longer by itself: the batch has to fit into the log.
+const ID_BYTES_PER_BATCH: usize = 256 << 10;
 /// So many transactions are aborted, or expired, at once; the rest is due again at once.
 const DUE_AT_ONCE: usize = 1000;
 
@@ -197,11 +199,11 @@ impl TransactionShard {
         }
         let version = transaction_version(env);
         let mut output = Output::none();
-        for ids in expired.chunks(RECORDS_PER_BATCH) {
-            for id in ids {
-                self.soft.forget(id);
-            }
-            output = output.with_write(ids.iter().map(|id| tombstone(id, version)).collect());
+        for id in &expired {
+            self.soft.forget(id);
+        }
+        for batch in in_batches(expired.iter().map(|id| tombstone(id, version))) {
+            output = output.with_write(batch);
         }
         output
     }
@@ -217,6 +219,25 @@ impl TransactionShard {
 pub fn record(id: &Arc<str>, transaction: &Transaction, transaction_version: i16) -> LogRecord {
     let transaction = Some(transaction.as_logged(transaction_version));
     LogRecord { transactional_id: Arc::clone(id), transaction, transaction_version }
+}
+
+/// Records without partitions, as they are written when there are many at once.
+fn in_batches(records: impl IntoIterator<Item = LogRecord>) -> Vec<Vec<LogRecord>> {
+    let mut batches: Vec<Vec<LogRecord>> = Vec::new();
+    let mut bytes = 0;
+    for record in records {
+        bytes += record.transactional_id.len();
+        match batches.last_mut() {
+            Some(batch) if batch.len() < RECORDS_PER_BATCH && bytes <= ID_BYTES_PER_BATCH => {
+                batch.push(record);
+            }
+            _ => {
+                bytes = record.transactional_id.len();
+                batches.push(vec![record]);
+            }
+        }
+    }
+    batches
 }
 
 fn tombstone(id: &Arc<str>, transaction_version: i16) -> LogRecord {
@@ -304,8 +325,8 @@ impl Machine for TransactionShard {
                 output.effects.push(self.markers(&id, transaction, &transaction.partitions));
             }
         }
-        for records in completed.chunks(RECORDS_PER_BATCH) {
-            output = output.with_write(records.to_vec());
+        for batch in in_batches(completed) {
+            output = output.with_write(batch);
         }
         output
     }

@@ -32,6 +32,27 @@ fn transactional_ids_are_bounded() {
     assert!(init(&mut world, &known, None).is_ok(), "those that are there go on");
 }
 
+/// A hundred of the longest ids expired at once, and their tombstones were one batch, which no log takes: they stayed for
+/// ever, and with them the bound that they had come to.
+#[test]
+fn the_longest_ids_expire_too() {
+    let mut world = World::new(2);
+    for number in 0..150 {
+        let id = format!("{number:05}{}", "x".repeat(TRANSACTIONAL_ID_BYTES_MAX - 5));
+        let reply = world.ask(TransactionRequest::InitProducerId(InitProducerId {
+            transactional_id: id.into(),
+            timeout_ms: TIMEOUT_MS,
+            expected: None,
+            fresh: Some(ProducerId(number)),
+        }));
+        assert!(reply.is_ok());
+    }
+    world.batches.clear();
+    world.pass(604_800_000 + 3_600_000);
+    assert_eq!(world.shard.hard.size_bytes(), 0);
+    assert_eq!(world.batches.iter().sum::<usize>(), 150);
+}
+
 #[test]
 fn partitions_of_a_transaction_are_bounded() {
     let mut world = World::new(2);

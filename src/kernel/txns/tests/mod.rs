@@ -103,6 +103,8 @@ impl World {
         }
         for Write { records, transaction } in output.writes {
             assert_eq!(transaction, None);
+            let id_bytes: usize = records.iter().map(|it| it.transactional_id.len()).sum();
+            assert!(id_bytes < 1_000_000, "a batch of {id_bytes} bytes does not fit into the log");
             self.batches.push(records.len());
             for record in records {
                 self.append(&record);
