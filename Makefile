@@ -1,7 +1,8 @@
 .PHONY: run test tests sim history load clients judge judge-kills judge-tests check deny deny-install kernel bench fuzz
 CARGO ?= cargo
 run: ; $(CARGO) run --release --quiet
-test: ; $(CARGO) build --workspace && $(CARGO) test --workspace --features ottla/internals --quiet
+# The way of `make run` first: it must know which program is meant.
+test: ; $(CARGO) build --workspace && $(CARGO) run --quiet -- --version && $(CARGO) test --workspace --features ottla/internals --quiet
 tests: test
 # Groups and transactions in the simulated world: SEEDS of them from FROM on, or SEED alone with all that happens in it.
 sim: ; $(CARGO) run --profile quick --no-default-features --features sim --bin ottla-sim --quiet
