@@ -81,7 +81,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(65);
 /// How often a client looks again for what it waits for.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What the node is told: sessions and transactions of those who are gone end soon.
+/// What the node is told: sessions and transactions of those who are gone end soon, and little is ever left as it is.
 const PROPERTIES: &[(&str, &str)] = &[
     ("group.min.session.timeout.ms", "500"),
     ("group.consumer.min.session.timeout.ms", "500"),
@@ -91,6 +91,11 @@ const PROPERTIES: &[(&str, &str)] = &[
     ("offsets.topic.num.partitions", "4"),
     ("transaction.state.log.num.partitions", "4"),
     ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "500"),
+    // In a long run the logs of coordinators are compacted between kills, and tombstones and markers go, too.
+    ("offsets.topic.segment.bytes", "1048576"),
+    ("transaction.state.log.segment.bytes", "1048576"),
+    ("log.cleaner.backoff.ms", "500"),
+    ("log.cleaner.delete.retention.ms", "10000"),
 ];
 
 /// What the topic is told: a long run has many segments.

@@ -78,7 +78,7 @@ impl<M: Machine> Coordinator<M> {
         self.shards.store(Arc::new(shards));
         for shard in new {
             if shard.is_log_empty() {
-                self.load(&shard, now);
+                self.load(&shard, &|| now);
             } else {
                 self.load_later(&shard);
             }

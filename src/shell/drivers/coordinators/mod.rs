@@ -189,14 +189,14 @@ impl<M: Machine> Coordinator<M> {
     /// Loads a shard on the thread for that.
     fn load_later(&self, shard: &Arc<Shard<M>>) {
         let (shard, this) = (Arc::clone(shard), Weak::clone(&self.this));
-        self.world.threads.load(Box::new(move |now| {
+        self.world.threads.load(Box::new(move |clock| {
             if let Some(coordinator) = this.upgrade() {
-                coordinator.load(&shard, now);
+                coordinator.load(&shard, &|| clock.now());
             }
         }));
     }
 
-    fn load(&self, shard: &Arc<Shard<M>>, now: Now) {
+    fn load(&self, shard: &Arc<Shard<M>>, now: &dyn Fn() -> Now) {
         let after = shard.load(&self.world, now);
         self.after(shard, after);
     }

@@ -274,11 +274,13 @@ impl<M: Machine> Shard<M> {
         step.after(active)
     }
 
-    /// Reads the log, unless the shard has been closed meanwhile, and begins to work.
-    pub fn load(&self, world: &World, now: Now) -> After<M::Effect> {
+    /// Reads the log, unless the shard has been closed meanwhile, and begins to work. `now` is asked once it is read:
+    /// sessions that begin anew then are not shorter by the time that the load took.
+    pub fn load(&self, world: &World, now: &dyn Fn() -> Now) -> After<M::Effect> {
         if !matches!(*self.lock(), State::Loading) {
             return After::nothing();
         }
+        let began = now().mono;
         let buffer_bytes = (world.topic.load_buffer_bytes)(&world.config.load());
         let may_go_on = || !world.threads.is_stopping() && matches!(*self.lock(), State::Loading);
         let loaded = load::<M>(
@@ -287,6 +289,7 @@ impl<M: Machine> Shard<M> {
             buffer_bytes.max(1).cast_unsigned(),
             &may_go_on,
         );
+        let now = now();
         let mut state = self.lock();
         if !matches!(*state, State::Loading) {
             return After::nothing();
@@ -302,6 +305,8 @@ impl<M: Machine> Shard<M> {
                 return After::nothing();
             }
         };
+        let (partition, took) = (&self.commit.partition, now.mono.since(began));
+        tracing::debug!(?partition, ?took, "loaded the state of a coordinator");
         let mut active =
             Active { running, parked: SeededMap::default(), resting_until: Mono::default() };
         let mut step = Step::of(None);

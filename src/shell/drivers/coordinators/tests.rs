@@ -54,6 +54,11 @@ static HASTY: InternalTopic = InternalTopic {
     load_buffer_bytes: |_| 200,
 };
 
+thread_local! {
+    /// How many records were replayed on this thread.
+    static REPLAYED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 /// Texts by name. A value `late` is written by the timer.
 struct Texter {
     id: ShardId,
@@ -65,6 +70,8 @@ struct Texter {
     deadline: Option<Mono>,
     refused: Vec<ErrorCode>,
     gives_up: bool,
+    /// When it began to work.
+    loaded_at: Mono,
 }
 
 type Record = (String, Option<String>);
@@ -75,6 +82,8 @@ enum Request {
     /// Two writes, the second of so many bytes.
     PutThen(Record, usize),
     Get(String),
+    /// When the machine began to work.
+    LoadedAt,
     Park,
     Release,
     /// The timer is due now.
@@ -116,6 +125,7 @@ impl Machine for Texter {
             deadline: None,
             refused: Vec::new(),
             gives_up: false,
+            loaded_at: Mono::default(),
         }
     }
 
@@ -134,6 +144,7 @@ impl Machine for Texter {
     }
 
     fn replay(&mut self, record: Record, at: Replayed) {
+        REPLAYED.set(REPLAYED.get() + 1);
         match at.transaction {
             Some((id, _)) => self.pending.entry(id).or_default().push(record),
             None => self.note(record),
@@ -147,7 +158,8 @@ impl Machine for Texter {
         }
     }
 
-    fn on_loaded(&mut self, _: &mut Env<'_>) -> OutputOf<Self> {
+    fn on_loaded(&mut self, env: &mut Env<'_>) -> OutputOf<Self> {
+        self.loaded_at = env.now.mono;
         Output::none().with_effect(Effect::Loaded(self.id))
     }
 
@@ -166,6 +178,7 @@ impl Machine for Texter {
                 let text = self.texts.get(&name).cloned();
                 Output::reply(call, text.unwrap_or_else(|| "none".to_owned()))
             }
+            Request::LoadedAt => Output::reply(call, self.loaded_at.0.as_secs().to_string()),
             Request::Park => {
                 self.parked.push(call);
                 Output::none()
@@ -465,6 +478,32 @@ fn a_load_replays_the_whole_log() {
     let marker = node.coordinator.write_marker(P0, end_of(9, true), now());
     assert!(matches!(marker, Called::Now(Ok(()))));
     assert_eq!(of(&node), ["yes", "none", "yes"]);
+}
+
+/// A load was told the time at which it began. Sessions of members began anew at that time, so a log that takes longer
+/// to load than a session lasts cost its groups a rebalance, although every heartbeat was answered meanwhile.
+#[test]
+fn what_begins_anew_with_a_load_begins_at_its_end() {
+    let mut node = Node::new();
+    node.await_load();
+    for index in 0..50 {
+        node.put(&format!("name-{index}"), "text").unwrap();
+    }
+    // The only thread for loads is busy, so that this one is done here.
+    let (go, wait) = mpsc::channel::<()>();
+    node.threads.load(Box::new(move |_| {
+        wait.recv().unwrap_err();
+    }));
+    (node.coordinator, node.effects) = coordinator(&node.partitions, &node.threads);
+    node.publish(&Changes::default());
+    let shard = Arc::clone(&node.coordinator.shards.load()[&P0]);
+    // A second passes with each record.
+    let before = REPLAYED.get();
+    let clock = || Now { mono: Mono(Duration::from_secs(REPLAYED.get() - before)), ..now() };
+    node.coordinator.load(&shard, &clock);
+    node.await_load();
+    assert_eq!(node.ask(Request::LoadedAt), Ok("50".to_owned()));
+    drop(go);
 }
 
 #[test]

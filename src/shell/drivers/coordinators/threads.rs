@@ -24,8 +24,8 @@ pub(super) trait Timed: Send + Sync {
     fn on_time(&self, now: Now) -> Option<Mono>;
 }
 
-/// A load: told the time, as it was when it began.
-pub(super) type Job = Box<dyn FnOnce(Now) + Send>;
+/// A load: asks for the time when it has ended, which may be long after it began.
+pub(super) type Job = Box<dyn FnOnce(Clock) + Send>;
 
 /// No deadline.
 const NEVER: u64 = u64::MAX;
@@ -132,7 +132,7 @@ impl Threads {
         let run = move || {
             Vec::<Thread>::into_iter(ended).for_each(join);
             while let Some(job) = kept.next_job() {
-                job(kept.clock.now());
+                job(kept.clock);
             }
         };
         match Thread::start("load-coord", run) {
