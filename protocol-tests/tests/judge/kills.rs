@@ -83,9 +83,17 @@ impl Stage {
 
     /// Kills the node each time that a period is over, until this driver has ended, well.
     fn kill_until_end(&mut self, driver: &mut Driver) {
+        self.kill_while(driver, |_| true);
+    }
+
+    /// The same, but for when the driver `may` not be disturbed.
+    fn kill_while(&mut self, driver: &mut Driver, may: impl Fn(&Driver) -> bool) {
         let deadline = Instant::now() + self.pace.lasts + LIMIT;
         while !driver.ends_within(self.pace.period) {
             assert!(Instant::now() < deadline, "it does not end: {}", driver.complaints());
+            if !may(driver) {
+                continue;
+            }
             self.node.kill();
             self.node.restart();
             self.kills += 1;
@@ -151,6 +159,11 @@ impl Driver {
             }
             lines.push(line);
         }
+    }
+
+    /// Everything that it has printed.
+    fn text(&self) -> String {
+        std::fs::read_to_string(&self.path).unwrap()
     }
 
     /// Why it joined its group, as it says itself.
@@ -366,6 +379,20 @@ const SMOKE_TOPICS: [&str; 14] = [
     "tagg",
 ];
 
+/// Streams has sessions and transactions that time out after ten seconds, and looks for the latter every ten seconds:
+/// where a broker never lives for as long, ours or Apache's, a member that has gone is never missed.
+#[cfg(feature = "judge-kills")]
+const STREAMS_PERIOD: Duration = Duration::from_secs(30);
+
+/// Whether StreamsSmokeTest looks whether all transactions have ended: again and again it asks where partitions end for
+/// all readers, and then for those of committed records. It fails if a transaction ends in between, which a kill makes
+/// likely: the application and the test wait for the same start, and then go on together.
+#[cfg(feature = "judge-kills")]
+fn compares_ends(driver: &Driver) -> bool {
+    let text = driver.text();
+    text.contains(" at position ") && !["Get some", "Didn't get"].iter().any(|it| text.contains(it))
+}
+
 /// Kafka Streams with exactly-once: its own smoke test counts what comes out.
 #[cfg(feature = "judge-kills")]
 #[test]
@@ -376,6 +403,7 @@ fn streams_exactly_once() {
     while rounds == 0 || Instant::now() < until {
         let mut stage = Stage::new();
         stage.apache = Apache::with_streams(VERSION);
+        stage.pace.period = STREAMS_PERIOD;
         for topic in SMOKE_TOPICS {
             create_topic(&mut stage.node.connect(), topic, 5, &[]);
         }
@@ -394,7 +422,7 @@ fn streams_exactly_once() {
         };
         let process = stage.start("process", command("process"));
         let mut run = stage.start("run", command("run"));
-        stage.kill_until_end(&mut run);
+        stage.kill_while(&mut run, |run| !compares_ends(run));
         let lines = run.new_lines();
         for word in ["ALL-RECORDS-DELIVERED", "SUCCESS"] {
             let is_said = lines.iter().any(|line| line.starts_with(word));
