@@ -102,7 +102,7 @@ fn load(log: &[Bytes]) -> Duration {
     let mut replay = Replay::<GroupShard>::new(id, Offset::ZERO);
     let start = Instant::now();
     for read in log {
-        if let Err(error) = replay.take_read(read.clone()) {
+        if let Err(error) = replay.take_read(read.clone(), &|| false) {
             panic!("{error}");
         }
     }

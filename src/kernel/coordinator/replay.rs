@@ -64,10 +64,17 @@ impl<M: Machine> Replay<M> {
     }
 
     /// Takes batches that were read from [`Self::next`] on: the first of them whole, the last cut where the read ended.
-    /// Nothing is kept of the bytes.
-    pub fn take_read(&mut self, bytes: Bytes) -> Result<(), ReplayError> {
+    /// Nothing is kept of the bytes. It is asked before each batch whether the load is to end there.
+    pub fn take_read(
+        &mut self,
+        bytes: Bytes,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<(), ReplayError> {
         let before = self.next;
         for batch in Batches::new(bytes) {
+            if is_over() {
+                break;
+            }
             match batch {
                 Ok(batch) => self.take(&batch)?,
                 // The end of the read.

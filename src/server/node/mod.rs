@@ -73,6 +73,7 @@ async fn serve(settings: &Settings, source: &Source, clock: Clock) -> Result<(),
         _ = interrupt.recv() => false,
         () = failed.notified() => true,
     };
+    node.begin_stop();
     server.stop().await;
     node.stop()?;
     if lost { Err("the node cannot go on: see the log".into()) } else { Ok(()) }

@@ -140,6 +140,11 @@ impl Node {
         &self.ctx
     }
 
+    /// The node is about to stop: what nobody will ask for any more is not begun, nor gone on with.
+    pub fn begin_stop(&self) {
+        self.coordinators.threads.end_loads();
+    }
+
     /// Leaves in order, once nobody is answered any more: first what coordinators do by themselves ends; then the
     /// metadata log, whose records the clean mark vouches for; then the partitions.
     pub fn stop(self) -> Result<(), Failure> {

@@ -25,8 +25,8 @@ pub(super) enum LoadError {
     /// What it gave cannot be replayed.
     #[error(transparent)]
     Replay(#[from] ReplayError),
-    /// The node stops.
-    #[error("the node stops")]
+    /// The node stops, or does not lead the partition any more.
+    #[error("it is not wanted any more")]
     Stopped,
 }
 
@@ -38,20 +38,26 @@ pub(super) struct Load<'a, M> {
     buffer: BytesMut,
 }
 
-/// Reads a whole log. `may_go_on` is asked between reads. Gives the machine, up to the end of what it has seen.
+/// Reads a whole log. Whether it `is_wanted` is asked between reads; whether the node `is_stopping` before each batch,
+/// because a read may have very many. Gives the machine, up to the end of what it has seen.
 pub(super) fn load<M: Machine>(
     id: ShardId,
     partition: &Arc<Partition>,
     buffer_bytes: u32,
-    may_go_on: &dyn Fn() -> bool,
+    is_wanted: &dyn Fn() -> bool,
+    is_stopping: &dyn Fn() -> bool,
 ) -> Result<Running<M>, LoadError> {
     let replay = Replay::new(id, partition.offsets().log_start);
     let mut load = Load { partition, replay, buffer: BytesMut::new() };
     while load.replay.next() < partition.offsets().log_end {
-        if !may_go_on() {
+        if !is_wanted() {
             return Err(LoadError::Stopped);
         }
-        if !load.read(id.leader_epoch, buffer_bytes)? {
+        let is_more = load.read(id.leader_epoch, buffer_bytes, is_stopping)?;
+        if is_stopping() {
+            return Err(LoadError::Stopped);
+        }
+        if !is_more {
             break;
         }
     }
@@ -64,7 +70,12 @@ pub(super) fn load<M: Machine>(
 
 impl<M: Machine> Load<'_, M> {
     /// Reads some, and replays it. False if there was nothing.
-    fn read(&mut self, epoch: LeaderEpoch, max_bytes: u32) -> Result<bool, LoadError> {
+    fn read(
+        &mut self,
+        epoch: LeaderEpoch,
+        max_bytes: u32,
+        is_stopping: &dyn Fn() -> bool,
+    ) -> Result<bool, LoadError> {
         let spec = ReadSpec {
             offset: self.replay.next(),
             max_bytes,
@@ -76,12 +87,12 @@ impl<M: Machine> Load<'_, M> {
         let answer = self.partition.read(&spec).map_err(LoadError::Read)?;
         let before = self.replay.next();
         for range in &answer.records {
-            self.take(range)?;
+            self.take(range, is_stopping)?;
         }
         Ok(self.replay.next() > before)
     }
 
-    fn take(&mut self, range: &FileRange) -> Result<(), LoadError> {
+    fn take(&mut self, range: &FileRange, is_stopping: &dyn Fn() -> bool) -> Result<(), LoadError> {
         let length_bytes = range.length_bytes as usize;
         let mut buffer = std::mem::take(&mut self.buffer);
         if buffer.len() < length_bytes {
@@ -89,7 +100,7 @@ impl<M: Machine> Load<'_, M> {
         }
         range.source.read_exact_at(&mut buffer[..length_bytes], range.position)?;
         let bytes = buffer.freeze();
-        self.replay.take_read(bytes.slice(..length_bytes))?;
+        self.replay.take_read(bytes.slice(..length_bytes), is_stopping)?;
         // Nobody else has it any more: what is kept of a record is copied.
         self.buffer = bytes.try_into_mut().unwrap_or_default();
         Ok(())

@@ -282,12 +282,13 @@ impl<M: Machine> Shard<M> {
         }
         let began = now().mono;
         let buffer_bytes = (world.topic.load_buffer_bytes)(&world.config.load());
-        let may_go_on = || !world.threads.is_stopping() && matches!(*self.lock(), State::Loading);
+        let is_wanted = || matches!(*self.lock(), State::Loading);
         let loaded = load::<M>(
             self.id,
             &self.commit.partition,
             buffer_bytes.max(1).cast_unsigned(),
-            &may_go_on,
+            &is_wanted,
+            &|| world.threads.has_ended_loads(),
         );
         let now = now();
         let mut state = self.lock();

@@ -506,6 +506,38 @@ fn what_begins_anew_with_a_load_begins_at_its_end() {
     drop(go);
 }
 
+/// A node that was told to stop went on with what it had read of a log, megabytes of it, and began with the next log
+/// while it waited for its connections.
+#[test]
+fn a_load_ends_at_the_next_batch_when_the_node_stops() {
+    let node = Node::new();
+    let id = node.await_load();
+    for index in 0..50 {
+        node.put(&format!("name-{index}"), "text").unwrap();
+    }
+    let before = REPLAYED.get();
+    let is_stopping = || REPLAYED.get() - before == 7;
+    let loaded = load::load::<Texter>(id, &node.partition(), 1 << 20, &|| true, &is_stopping);
+    assert!(matches!(loaded.map(|_| ()), Err(load::LoadError::Stopped)));
+    assert_eq!(REPLAYED.get() - before, 7);
+
+    // One that waits is dropped, and none comes after it.
+    let (go, wait) = mpsc::channel::<()>();
+    let (at_work, works) = mpsc::channel();
+    node.threads.load(Box::new(move |_| {
+        at_work.send(()).unwrap();
+        wait.recv().unwrap_err();
+    }));
+    works.recv().unwrap();
+    let (waits, dropped) = mpsc::channel::<()>();
+    let late = waits.clone();
+    node.threads.load(Box::new(move |_| waits.send(()).unwrap()));
+    node.threads.end_loads();
+    node.threads.load(Box::new(move |_| late.send(()).unwrap()));
+    assert!(dropped.recv().is_err());
+    drop(go);
+}
+
 #[test]
 fn what_cannot_be_decoded_leaves_the_shard_unavailable() {
     let mut node = Node::new();

@@ -40,6 +40,8 @@ pub struct Threads {
     wake: Notify,
     stopping: AtomicBool,
     timers: Mutex<Option<Thread>>,
+    /// Nothing is loaded any more.
+    loads_ended: AtomicBool,
     /// How many logs are read side by side.
     loads_max: usize,
     loads: Mutex<Loads>,
@@ -67,6 +69,7 @@ impl Threads {
             wake: Notify::new(),
             stopping: AtomicBool::new(false),
             timers: Mutex::default(),
+            loads_ended: AtomicBool::new(false),
             loads_max: loads_max.max(1),
             loads: Mutex::default(),
         });
@@ -76,20 +79,27 @@ impl Threads {
         Ok(threads)
     }
 
+    /// The node stops: loads that are under way end at their next batch, and none begins. Nobody is waited for.
+    pub fn end_loads(&self) {
+        self.loads_ended.store(true, Ordering::Release);
+        lock(&self.loads).jobs.clear();
+    }
+
+    pub(super) fn has_ended_loads(&self) -> bool {
+        self.loads_ended.load(Ordering::Acquire)
+    }
+
     /// Ends all threads. What they are doing is done when this returns; what waits is dropped.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.wake.notify_one();
-        let loads = {
-            let mut loads = lock(&self.loads);
-            loads.jobs.clear();
-            std::mem::take(&mut loads.threads)
-        };
+        self.end_loads();
+        let loads = std::mem::take(&mut lock(&self.loads).threads);
         let timers = lock(&self.timers).take();
         timers.into_iter().chain(loads).for_each(join);
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
+    fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
 
@@ -117,7 +127,7 @@ impl Threads {
     /// Runs `job` on a thread for loads, once one is free.
     pub(super) fn load(self: &Arc<Self>, job: Job) {
         let mut loads = lock(&self.loads);
-        if self.is_stopping() {
+        if self.has_ended_loads() {
             return;
         }
         loads.jobs.push_back(job);
