@@ -381,7 +381,7 @@ impl Machine for GroupShard {
             return None;
         }
         let records = refused.writes.iter().flat_map(|write| &write.records);
-        classic::refused(&mut self.groups, env, &mut output, records);
+        classic::refused(&mut self.groups, env, &mut output, refused.code, records);
         Some(output)
     }
 }

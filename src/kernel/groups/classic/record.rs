@@ -6,11 +6,12 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::group::{ClassicGroup, State};
 use super::member::{Member, Protocols};
-use super::step::Step;
+use super::step::{Step, join_error};
 use super::subscription::subscribed_topics;
-use crate::kernel::groups::requests::GroupOutput;
+use crate::kernel::groups::requests::{GroupOutput, GroupReply};
 use crate::kernel::groups::table::{Group, Groups};
 use crate::kernel::machine::Env;
+use crate::types::error_code::ErrorCode;
 use crate::types::time::Timestamp;
 use crate::wire::coordinator_records::classic::{
     GroupMetadataKey, GroupMetadataValue, MemberMetadata,
@@ -123,11 +124,12 @@ fn loaded_member(member: MemberMetadata, protocol: &StrBytes) -> Member {
 }
 
 /// What was decided for some groups could not be written, for it is too large or too few replicas are there. The calls
-/// that waited for it were told so.
+/// that were replied to for it were told so.
 pub fn refused<'a>(
     groups: &mut Groups,
     env: &mut Env<'_>,
     output: &mut GroupOutput,
+    code: ErrorCode,
     records: impl Iterator<Item = &'a GroupRecord>,
 ) {
     let of_groups = records.filter_map(|record| match record {
@@ -135,10 +137,8 @@ pub fn refused<'a>(
         _ => None,
     });
     for id in of_groups.collect::<BTreeSet<_>>() {
-        let is_new = groups.classic(id).is_some_and(|it| !it.is_written && it.members.is_empty());
-        if is_new {
-            // Whoever was given an id for it joins anew.
-            groups.remove(id);
+        if groups.classic(id).is_some_and(|it| !it.is_written) {
+            unmake(groups, output, code, id);
             continue;
         }
         groups.update_classic(id, |group| {
@@ -147,5 +147,15 @@ pub fn refused<'a>(
                     .prepare_rebalance("what the leader assigned could not be written");
             }
         });
+    }
+}
+
+/// A new group of which nothing could be written was never made, as in Kafka, which reverts its tables to before: whoever
+/// was given an id for it joins anew, and so does a member that was let in at once and waits for others.
+fn unmake(groups: &mut Groups, output: &mut GroupOutput, code: ErrorCode, id: &str) {
+    let Some(Group::Classic(group)) = groups.remove(id) else { return };
+    for call in group.members.values().filter_map(|member| member.awaiting_join) {
+        let response = join_error(StrBytes::new(), code);
+        output.replies.push((call, GroupReply::JoinGroup(Box::new(response))));
     }
 }

@@ -123,6 +123,31 @@ fn a_group_that_cannot_be_written_was_never_made() {
     assert_eq!(world.told(a), "error 25 id=a#1");
 }
 
+/// The simulated world, seed 15906: the first member of a group was let in at once, as those are that have a name or an old
+/// client, but the group's first record was refused. Nobody told the member, and the group lived on without a word in the
+/// log, so that a load would have forgotten it. Kafka reverts the group and tells the member.
+#[test]
+fn a_group_that_cannot_be_written_has_no_member_who_waits() {
+    let check = |delay: &[(&str, &str)], joiner: &Joiner<'_>| {
+        let mut world = World::new(delay);
+        world.refusal = Some(ErrorCode::CoordinatorNotAvailable);
+        let a = world.join(joiner);
+        assert!(world.told(a).starts_with("error 15"));
+        assert_eq!(world.group(), "none");
+        world.pass_ms(600_000);
+        assert_eq!(written(&world), [""; 0]);
+        let a = world.join(joiner);
+        world.pass_ms(3_000);
+        assert!(world.told(a).starts_with("joined 1"));
+    };
+    let named = Joiner { instance_id: Some("x"), ..Joiner::of("a") };
+    let old = Joiner { version: 3, ..Joiner::of("a") };
+    for joiner in [&named, &old] {
+        check(&[], joiner);
+        check(NO_DELAY, joiner);
+    }
+}
+
 #[test]
 fn a_static_member_whose_new_id_cannot_be_written_joins_again() {
     let mut world = World::new(NO_DELAY);
