@@ -70,6 +70,8 @@ pub struct PartitionLog {
     pub fault: Option<Fault>,
     /// All batches that are in the log.
     pub truth: Vec<Batch>,
+    /// What was refused since the log was last loaded, and where it ended then.
+    pub refused: Vec<(Offset, Batch)>,
     /// What the checkers have not seen, and where it stands among what happened to all logs.
     pub happened: Vec<(u64, Happened)>,
     order: Rc<Cell<u64>>,
@@ -101,6 +103,7 @@ impl PartitionLog {
             lags: false,
             fault: None,
             truth: Vec::new(),
+            refused: Vec::new(),
             happened: Vec::new(),
             order,
             disk,
@@ -137,7 +140,10 @@ impl PartitionLog {
         }
         let fault = self.fault.take();
         match fault {
-            Some(Fault::Refused) => return Err(ErrorCode::RecordListTooLarge),
+            Some(Fault::Refused) => {
+                self.refused.push((self.end(), batch.clone()));
+                return Err(ErrorCode::RecordListTooLarge);
+            }
             Some(Fault::Unwritten) => return Err(ErrorCode::KafkaStorageError),
             Some(Fault::Written) | None => {}
         }

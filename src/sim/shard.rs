@@ -235,6 +235,7 @@ impl<M: Machine> Shard<M> {
         if !matches!(self.state, State::Loading) {
             return Ok(After::nothing());
         }
+        base.log.refused.clear();
         let mut replay = Replay::<M>::new(self.id, Offset::ZERO);
         for batch in batches {
             replay.take(batch).map_err(|error| error.to_string())?;
