@@ -4,7 +4,8 @@
 //! - [`markers`]: a marker is written if its decision is in the log, and says the same everywhere;
 //! - [`open_transactions`]: one open transaction for each producer, nothing after its marker, the last stable offset;
 //! - [`identities`]: what producers are told to be;
-//! - [`offsets`]: what is committed is what is fetched, transactions included, and never goes back;
+//! - [`offsets`]: what is committed is what is fetched, transactions included, and never goes back, but by a weakness of
+//!   Kafka's ([`stale_positions`]);
 //! - [`commits`]: only members of the present generation or epoch commit;
 //! - [`generations`], [`owners`], [`assignments`]: generations rise, partitions and names have one owner;
 //! - [`replayed`]: a shard is what its log says, however that was compacted;
@@ -22,6 +23,7 @@ mod open_transactions;
 mod owners;
 mod replayed;
 mod settled;
+mod stale_positions;
 #[cfg(test)]
 mod tests;
 mod transaction_states;
@@ -36,6 +38,7 @@ use self::high_watermark::HighWatermarks;
 use self::identities::Identities;
 use self::offsets::{CommittedOffsets, ExpectedOffsets};
 use self::open_transactions::OpenTransactions;
+use self::stale_positions::StalePositions;
 use self::transaction_states::TransactionStates;
 use super::asks::Ask;
 use super::chance::Chance;
@@ -70,6 +73,7 @@ pub struct Checks {
     states: TransactionStates,
     open: BTreeMap<Place, OpenTransactions>,
     offsets: BTreeMap<i32, CommittedOffsets>,
+    stale: StalePositions,
     identities: Identities,
     assignments: Assignments,
     generations: Generations,
@@ -87,6 +91,7 @@ impl Checks {
             states: TransactionStates::default(),
             open: BTreeMap::new(),
             offsets: BTreeMap::new(),
+            stale: StalePositions::default(),
             identities: Identities::default(),
             assignments: Assignments::default(),
             generations: Generations::default(),
@@ -128,7 +133,9 @@ impl Checks {
                 }
                 self.open.entry(place).or_default().take(batch)?;
                 if place.0 == OFFSETS {
-                    self.offsets.entry(place.1).or_default().take(batch, counters)?;
+                    let may_go_back = &mut |key: &_| self.stale.may_go_back(key);
+                    let offsets = self.offsets.entry(place.1).or_default();
+                    offsets.take(batch, may_go_back, counters)?;
                 }
                 Ok(())
             }
@@ -151,7 +158,8 @@ impl Checks {
                 let offsets = self.offsets.entry(place.1).or_default();
                 *offsets = CommittedOffsets::default();
                 for batch in kept {
-                    offsets.take(batch, &mut uncounted)?;
+                    // It was looked at before.
+                    offsets.take(batch, &mut |_| true, &mut uncounted)?;
                 }
             }
             _ => {}
@@ -177,8 +185,10 @@ impl Checks {
             self.generations.check(*partition, machine, counters)?;
             if self.groups_changed {
                 owners::check(machine)?;
+                self.stale.keep(machine, &node.image);
             }
         }
+        self.stale.note_commit(None);
         if self.groups_changed {
             let machines = node.groups.values().filter_map(|shard| shard.machine());
             self.assignments.keep(|group| {
@@ -191,14 +201,24 @@ impl Checks {
 
     /// A request is about to be decided.
     pub fn expect(
-        &self,
+        &mut self,
         partition: i32,
         machine: Option<&GroupShard>,
         request: &GroupRequest,
+        counters: &mut Counters,
     ) -> Expected {
         let Some(machine) = machine else { return Expected::Anything };
         match request {
-            GroupRequest::OffsetCommit(it) => Expected::Commit(commits::may_commit(machine, it)),
+            GroupRequest::JoinGroup(it) => {
+                if self.stale.on_join(machine, it) {
+                    counters.hit(Sometimes::ExpelledTakenBack);
+                }
+                Expected::Anything
+            }
+            GroupRequest::OffsetCommit(it) => {
+                self.stale.note_commit(Some(&it.member_id));
+                Expected::Commit(commits::may_commit(machine, it))
+            }
             GroupRequest::OffsetFetch(it) => {
                 let offsets = self.offsets.get(&partition);
                 Expected::Offsets(offsets::expected(offsets, it))

@@ -21,7 +21,8 @@ const UNPACKED_BYTES_MAX: usize = 1 << 20;
 /// Groups whose members read in order, by how they are called here.
 const READERS: &str = "g";
 
-type Key = (String, String, i32);
+/// A group, a topic, a partition.
+pub type Key = (String, String, i32);
 
 /// See the module. One for each partition of `__consumer_offsets`.
 #[derive(Debug, Default)]
@@ -38,8 +39,13 @@ pub struct ExpectedOffsets {
 }
 
 impl CommittedOffsets {
-    /// Takes a batch of the log.
-    pub fn take(&mut self, batch: &Batch, counters: &mut Counters) -> Result<(), String> {
+    /// Takes a batch of the log. What members have committed does not go back, unless it may.
+    pub fn take(
+        &mut self,
+        batch: &Batch,
+        may_go_back: &mut dyn FnMut(&Key) -> bool,
+        counters: &mut Counters,
+    ) -> Result<(), String> {
         let header = &batch.header;
         if header.is_control() {
             if let Some(marker) = EndTransactionMarker::of_batch(batch) {
@@ -60,15 +66,24 @@ impl CommittedOffsets {
                     let pending = self.pending.entry(header.producer_id.0).or_default();
                     pending.insert(key, (value.offset, record.offset));
                 }
-                Some(value) => self.commit(key, value.offset, record.offset)?,
+                Some(value) => {
+                    let may_go_back = may_go_back(&key);
+                    self.commit(key, value.offset, record.offset, may_go_back)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn commit(&mut self, key: Key, offset: i64, at: Offset) -> Result<(), String> {
+    fn commit(
+        &mut self,
+        key: Key,
+        offset: i64,
+        at: Offset,
+        may_go_back: bool,
+    ) -> Result<(), String> {
         // Who still has a partition of a topic that was deleted commits by its name, which another has got since.
-        let is_in_order = key.0.starts_with(READERS) && key.1 != NAMES[FLEETING];
+        let is_in_order = key.0.starts_with(READERS) && key.1 != NAMES[FLEETING] && !may_go_back;
         if let Some((before, _)) = self.committed.get(&key)
             && is_in_order
             && offset < *before

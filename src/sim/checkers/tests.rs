@@ -1,19 +1,25 @@
 //! Checkers that no fault of the world reaches by itself are shown what they are to see.
 
 use std::cell::Cell;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::{GroupId, JoinGroupRequest};
 
 use super::*;
 use crate::kernel::coordinator::EndOfTransaction;
 use crate::kernel::groups::classic::ClassicGroup;
 use crate::kernel::groups::consumer::member::ConsumerGroupMember;
+use crate::kernel::groups::requests::{JoinGroup, owned as owned_text};
 use crate::kernel::groups::table::Group;
 use crate::kernel::log::append::Origin;
 use crate::kernel::log::config::LogConfig;
-use crate::kernel::machine::{Machine as _, ShardId};
+use crate::kernel::machine::{Machine as _, Replayed, ShardId};
+use crate::kernel::metadata::changes::Changes;
+use crate::kernel::metadata::image::Image;
 use crate::kernel::txns::state::TransactionState;
 use crate::kernel::txns::transaction::Transaction;
 use crate::kernel::txns::{Answered, EndTransaction, InitProducerId, TransactionShard, log_record};
@@ -26,6 +32,9 @@ use crate::types::offset::Offset;
 use crate::types::time::{Now, Timestamp};
 use crate::wire::batch::Batch;
 use crate::wire::batch_builder::BatchBuilder;
+use crate::wire::coordinator_records::consumer_protocol::{
+    ConsumerProtocolAssignment, ConsumerProtocolSubscription, TopicPartition,
+};
 use crate::wire::coordinator_records::groups::GroupRecord;
 use crate::wire::coordinator_records::offsets::{OffsetCommitKey, OffsetCommitValue};
 
@@ -170,11 +179,88 @@ fn what_members_have_committed_never_goes_back() {
     let take = |batches: &[Batch]| {
         let mut checker = CommittedOffsets::default();
         let mut counters = Counters::default();
-        batches.iter().try_for_each(|batch| checker.take(batch, &mut counters))
+        batches.iter().try_for_each(|batch| checker.take(batch, &mut |_| false, &mut counters))
     };
     assert_eq!(take(&[commit("g0", 5), commit("g0", 5), commit("g0", 6)]), Ok(()));
     assert_eq!(take(&[commit("s0", 5), commit("s0", 4)]), Ok(()), "nobody's order");
     complains(take(&[commit("g0", 5), commit("g0", 4)]), "goes back from 5 to 4");
+}
+
+/// A member of the consumer group `g0`, and what it has of topic `a`.
+fn has(machine: &mut GroupShard, member_id: &str, partitions: &[i32]) {
+    use crate::wire::coordinator_records::consumer::{
+        ConsumerGroupCurrentMemberAssignmentKey, ConsumerGroupCurrentMemberAssignmentValue,
+        ConsumerGroupMemberMetadataKey, ConsumerGroupMemberMetadataValue, TopicPartitions,
+    };
+    let (group_id, member_id) = ("g0".to_owned(), member_id.to_owned());
+    let key =
+        ConsumerGroupMemberMetadataKey { group_id: group_id.clone(), member_id: member_id.clone() };
+    let value = ConsumerGroupMemberMetadataValue::default();
+    let member = GroupRecord::ConsumerGroupMemberMetadata(key, Some(value));
+    let key = ConsumerGroupCurrentMemberAssignmentKey { group_id, member_id };
+    let value = ConsumerGroupCurrentMemberAssignmentValue {
+        member_epoch: 1,
+        assigned_partitions: vec![TopicPartitions {
+            topic_id: topics::topic_id(2, 1).0,
+            partitions: partitions.to_vec(),
+            ..TopicPartitions::default()
+        }],
+        ..ConsumerGroupCurrentMemberAssignmentValue::default()
+    };
+    let assignment = GroupRecord::ConsumerGroupCurrentMemberAssignment(key, Some(value));
+    for record in [member, assignment] {
+        let at = Replayed { offset: Offset(0), transaction: None, timestamp: Timestamp(0) };
+        machine.replay(record, at);
+    }
+}
+
+fn joins(member_id: &str, instance_id: Option<&str>, owned: &[i32]) -> JoinGroup {
+    let topic = TopicPartition { topic: "a".to_owned(), partitions: owned.to_vec() };
+    let subscription = ConsumerProtocolSubscription {
+        owned_partitions: vec![topic],
+        ..ConsumerProtocolSubscription::default()
+    };
+    let protocol = JoinGroupRequestProtocol::default().with_metadata(subscription.encode(2));
+    let request = JoinGroupRequest::default()
+        .with_group_id(GroupId(owned_text("g0")))
+        .with_member_id(owned_text(member_id))
+        .with_group_instance_id(instance_id.map(owned_text))
+        .with_protocols(vec![protocol]);
+    let client_address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    JoinGroup { request, version: 9, client_id: owned_text("c"), client_address }
+}
+
+/// Seed 37946: the member that was taken back may, once, while it has what it said that it owns; nobody else may.
+#[test]
+fn an_expelled_member_that_was_taken_back_may_go_back_once() {
+    let id = ShardId { partition: PartitionId(0), leader_epoch: LeaderEpoch(0) };
+    let mut image = Image::empty();
+    topics::put(&mut image, 2, topics::topic_id(2, 1), 2, &mut Changes::default());
+    let key = |at: i32| ("g0".to_owned(), "a".to_owned(), at);
+    let taken_back = |owned: &[i32], assigned: &[i32]| {
+        let mut machine = GroupShard::new(id);
+        let mut stale = StalePositions::default();
+        has(&mut machine, "m", &[0]);
+        assert!(!stale.on_join(&machine, &joins("m", None, owned)), "it is known");
+        assert!(!stale.on_join(&machine, &joins("", None, owned)), "it is new");
+        assert!(!stale.on_join(&machine, &joins("x", Some("i"), owned)), "Kafka refuses it");
+        assert_eq!(stale.on_join(&machine, &joins("x", None, owned)), !owned.is_empty());
+        has(&mut machine, "x", assigned);
+        stale.keep(&machine, &image);
+        stale
+    };
+    let mut stale = taken_back(&[1], &[1]);
+    assert!(!stale.may_go_back(&key(1)), "nobody commits");
+    stale.note_commit(Some("m"));
+    assert!(!stale.may_go_back(&key(1)));
+    stale.note_commit(Some("x"));
+    assert_eq!([0, 1, 1].map(|at| stale.may_go_back(&key(at))), [false, true, false]);
+    let mut stale = taken_back(&[0, 1], &[0]);
+    stale.note_commit(Some("x"));
+    assert_eq!([0, 1].map(|at| stale.may_go_back(&key(at))), [true, false], "it has no 1");
+    let mut stale = taken_back(&[], &[1]);
+    stale.note_commit(Some("x"));
+    assert!(!stale.may_go_back(&key(1)), "it began anew");
 }
 
 #[test]
@@ -253,9 +339,6 @@ fn a_marker_is_of_a_partition_that_takes_part_and_of_the_epoch_that_was_decided(
 fn an_assignment_is_one_members_and_stays_what_it_is() {
     use kafka_protocol::messages::SyncGroupResponse;
 
-    use crate::wire::coordinator_records::consumer_protocol::{
-        ConsumerProtocolAssignment, TopicPartition,
-    };
     let assigned = |partition: i32| -> Bytes {
         let partitions = vec![partition];
         let topic = TopicPartition { topic: "a".to_owned(), partitions };

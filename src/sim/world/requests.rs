@@ -96,7 +96,7 @@ impl World {
         let is_planted = self.setup.planted == Some(Planted::CommitsOfAnyGeneration);
         // What the client said is of the generation before, and the shard is told otherwise.
         age(&mut request, if is_planted { -1 } else { 0 });
-        let expected = self.checks.expect(partition, machine, &request);
+        let expected = self.checks.expect(partition, machine, &request, &mut self.counters);
         age(&mut request, i32::from(is_planted));
         let call = self.node.call_id(Then::Client(client, number, expected));
         let is_there = self.at_group(partition, |shard, base| shard.call(base, call, request));

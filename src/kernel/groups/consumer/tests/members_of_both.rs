@@ -102,6 +102,25 @@ fn a_classic_member_that_does_not_join_again_is_out() {
     assert_eq!(group(&world.shard).unwrap().members().len(), 1);
 }
 
+/// A classic group answers 25 to such a member. Kafka's consumer group makes whoever it does not know, under the id that it
+/// brings (`classicGroupJoinToConsumerGroup`), and does not ask how it comes to own anything.
+#[test]
+fn a_classic_member_that_was_expelled_is_taken_back_under_its_old_id() {
+    let (mut world, a) = classic_group(&[], "\0\0\0\0");
+    Beat::join("m", &["t"]).ask(&mut world);
+    for _ in 0..12 {
+        world.heartbeat(&a, 1);
+        world.pass_ms(5_000);
+        Beat::quiet("m", 2).ask(&mut world);
+    }
+    assert_eq!(world.heartbeat(&a, 1), 25);
+    Beat::quiet("m", -1).ask(&mut world);
+    Beat::join("n", &["t"]).ask(&mut world);
+    let epoch = group(&world.shard).unwrap().epoch();
+    let rejoined = join(&mut world, &a, &[0, 1, 2]);
+    assert!(rejoined.starts_with(&format!("joined {} range id={a}", epoch + 1)), "{rejoined}");
+}
+
 #[test]
 fn what_cannot_become_a_consumer_group_stays_what_it_is() {
     let check = |set: &[(&str, &str)], user_data: &str, said: &str| {
