@@ -15,6 +15,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+use super::classic::{ClassicGroup, FIRST_WAIT_MS};
 use super::requests::{GroupOutput, GroupReply, GroupRequest, JoinGroup, owned};
 use super::shard::GroupShard;
 use crate::kernel::configs::broker::BrokerConfig;
@@ -222,6 +223,16 @@ impl World {
 
     /// A member joins group `g`.
     pub fn join(&mut self, joiner: &Joiner<'_>) -> CallId {
+        let call = self.join_alone(joiner);
+        let is_first = self.shard.groups().classic("g").is_some_and(ClassicGroup::is_gathering);
+        if is_first && self.config.group_initial_rebalance_delay_ms == 0 {
+            self.pass_ms(FIRST_WAIT_MS as u64);
+        }
+        call
+    }
+
+    /// The same, and who comes first is waited with.
+    pub fn join_alone(&mut self, joiner: &Joiner<'_>) -> CallId {
         self.call(GroupRequest::JoinGroup(Box::new(joiner.request())))
     }
 

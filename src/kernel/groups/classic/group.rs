@@ -358,6 +358,12 @@ impl ClassicGroup {
         }
     }
 
+    /// Whether the first members are waited for.
+    #[cfg(test)]
+    pub fn is_gathering(&self) -> bool {
+        self.state == State::PreparingRebalance && self.is_initial
+    }
+
     pub(super) fn enter(&mut self, state: State, now: Timestamp) {
         self.state = state;
         self.since = Some(now);

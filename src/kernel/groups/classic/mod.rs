@@ -39,6 +39,8 @@ pub use self::group::State;
 pub use self::heartbeat::heartbeat;
 pub use self::join::{java_address, join};
 pub use self::leave::leave;
+#[cfg(test)]
+pub use self::rebalance::FIRST_WAIT_MS;
 pub use self::record::{refused, replay, tombstone};
 pub use self::step::{join_error, sync_error};
 pub use self::sync::sync;

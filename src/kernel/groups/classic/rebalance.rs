@@ -11,6 +11,12 @@ use super::timers::JoinTimer;
 use crate::kernel::groups::requests::write;
 use crate::types::error_code::ErrorCode;
 
+/// How long the first member of a group is waited with where nothing is configured for that
+/// (`group.initial.rebalance.delay.ms=0`). Clients that begin together come within some milliseconds: who serves the
+/// first of them alone has the others wait for its next heartbeat. Kafka has a timer of no time there, but takes about
+/// this long until it has answered.
+pub const FIRST_WAIT_MS: i32 = 30;
+
 impl Step<'_, '_> {
     /// Something has changed that the members have to agree on again; if they are about to, they may be complete now.
     pub(super) fn rebalance_or_complete_join(&mut self, reason: &str) {
@@ -49,12 +55,12 @@ impl Step<'_, '_> {
     /// The first members of a group are given a while to come together.
     fn wait_for_first_members(&mut self) {
         let delay_ms = self.env.config.group_initial_rebalance_delay_ms.max(0);
-        if delay_ms == 0 {
-            // Kafka sets a timer all the same, which fires at once.
-            self.complete_join();
-            return;
-        }
-        let remaining_ms = self.group.rebalance_timeout_ms().saturating_sub(delay_ms).max(0);
+        let (delay_ms, remaining_ms) = if delay_ms == 0 {
+            // Newcomers do not prolong this: nobody has asked for a delay.
+            (FIRST_WAIT_MS.min(self.group.rebalance_timeout_ms().max(0)), 0)
+        } else {
+            (delay_ms, self.group.rebalance_timeout_ms().saturating_sub(delay_ms).max(0))
+        };
         let at = self.env.now.mono.after(duration(delay_ms));
         self.group.set_join_timer(JoinTimer::Initial { at, delay_ms, remaining_ms });
     }

@@ -13,6 +13,25 @@ fn the_first_members_are_waited_for() {
     assert_eq!(world.told(a), "joined 1 range id=a#1 leader=a#1 a#1=");
 }
 
+/// librdkafka's 0089 has two consumers that begin together, a partition, and a first record that is to be worked on for
+/// long: served alone, the first had it before the second was there, which half of the time was given the partition then.
+/// Fifteen pairs of fifteen were served so where nothing is configured to be waited for, of Apache's three.
+#[test]
+fn who_comes_just_after_the_first_is_in_the_first_generation() {
+    let mut world = World::new(NO_DELAY);
+    let joiner = Joiner { version: 3, ..Joiner::of("m") };
+    let first = world.join_alone(&joiner);
+    world.pass_ms(20);
+    assert_eq!(world.told(first), "waits");
+    let second = world.join_alone(&joiner);
+    world.pass_ms(9);
+    assert_eq!(world.told(first), "waits");
+    // It is no delay that newcomers prolong.
+    world.pass_ms(1);
+    assert_eq!(world.told(first), "joined 1 range id=m#1 leader=m#1 m#1= m#2=");
+    assert_eq!(world.told(second), "joined 1 range id=m#2 leader=m#1");
+}
+
 /// Each newcomer prolongs the wait by the delay, up to the longest rebalance timeout.
 #[test]
 fn newcomers_prolong_the_first_wait() {
