@@ -326,7 +326,21 @@ impl Machine for GroupShard {
         call: CallId,
         request: Self::Request,
     ) -> GroupOutput {
-        let mut output = GroupOutput::none();
+        let now = env.now.mono;
+        // Who looks at groups, or ends them, sees them as they are, however busy the thread of the timers is. Members
+        // rather go on: after the node has stood still for long, their requests may be first.
+        let is_exact = matches!(
+            request,
+            GroupRequest::DeleteGroups(_)
+                | GroupRequest::DescribeGroups(_)
+                | GroupRequest::ConsumerGroupDescribe(_)
+                | GroupRequest::ListGroups(_)
+        );
+        let mut output = if is_exact && self.next_deadline().is_some_and(|due| due <= now) {
+            self.on_timeout(env)
+        } else {
+            GroupOutput::none()
+        };
         self.request(env, &mut output, call, request);
         output
     }
