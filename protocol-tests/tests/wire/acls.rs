@@ -2,7 +2,9 @@
 //!
 //! Everybody is `User:ANONYMOUS`. What another user may do on all resources of a kind makes them forbidden to him.
 
-use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use kafka_protocol::messages::add_partitions_to_txn_request::{
+    AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
+};
 use kafka_protocol::messages::alter_configs_request::AlterConfigsResource as Replaced;
 use kafka_protocol::messages::create_acls_request::AclCreation;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
@@ -30,6 +32,9 @@ use kafka_protocol::messages::offset_fetch_request::{
 use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
+use kafka_protocol::messages::write_txn_markers_request::{
+    WritableTxnMarker, WritableTxnMarkerTopic,
+};
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
 use protocol_tests::connection::Outcome;
@@ -54,6 +59,8 @@ const READ: i8 = 3;
 const ALTER: i8 = 7;
 const DESCRIBE: i8 = 8;
 const CLUSTER_ACTION: i8 = 9;
+/// The attribute of a batch of a transaction.
+const TRANSACTIONAL: i16 = 1 << 4;
 
 /// An ACL that permits something to somebody from anywhere.
 fn allow(kind: i8, name: &str, operation: i8, principal: &str) -> AclCreation {
@@ -502,6 +509,100 @@ fn deny_the_cluster(mut script: Script) {
     script.ask(0, &cluster);
     let with_operations = named(&["t"]).with_include_cluster_authorized_operations(true);
     script.ask(10, &with_operations);
+    script.end();
+}
+
+fn add_offsets(group: &str, producer: ProducerId) -> AddOffsetsToTxnRequest {
+    AddOffsetsToTxnRequest::default()
+        .with_transactional_id(TransactionalId(text("x")))
+        .with_producer_id(producer)
+        .with_group_id(group_id(group))
+}
+
+fn commit_in_a_transaction(
+    group: &str,
+    producer: ProducerId,
+    topics: &[&str],
+) -> TxnOffsetCommitRequest {
+    let topic = |name: &&str| {
+        TxnOffsetCommitRequestTopic::default()
+            .with_name(topic_name(name))
+            .with_partitions(vec![TxnOffsetCommitRequestPartition::default()])
+    };
+    TxnOffsetCommitRequest::default()
+        .with_transactional_id(TransactionalId(text("x")))
+        .with_producer_id(producer)
+        .with_group_id(group_id(group))
+        .with_topics(topics.iter().map(topic).collect())
+}
+
+fn write_in_a_transaction(script: &mut Script, producer: ProducerId, topic: &str) {
+    let mut batch = RecordBatch::new(1000).record(None, Some(b"v")).from_producer(producer.0, 0, 0);
+    batch.attributes = TRANSACTIONAL;
+    let request = produce_request(topic, 0, Some(batch.sealed().into()))
+        .with_transactional_id(Some(TransactionalId(text("x"))));
+    for version in [3, 9, 11, 12] {
+        script.ask(version, &request);
+    }
+}
+
+/// What takes part in a transaction is denied one after the other: the group, the topic, the id itself, which each was
+/// permitted before.
+#[test]
+fn a_transaction_is_denied_what_it_needs() {
+    let (mut script, _) = begin("acls-of-a-transaction");
+    script.topic("w", 1, &[]);
+    let id = Some(TransactionalId(text("x")));
+    let init = InitProducerIdRequest::default()
+        .with_transactional_id(id)
+        .with_transaction_timeout_ms(60_000)
+        .with_producer_id((-1).into())
+        .with_producer_epoch(-1);
+    let begun = ask_until(&mut script.node.connect(), 4, &init, |it| it.error_code == 0);
+    let producer = begun.producer_id;
+    grant(&mut script, &[allow(GROUP, "g", READ, "User:nobody")]);
+    for version in [0, 3, 4] {
+        script.ask(version, &add_offsets("g", producer));
+    }
+    for version in [0, 3, 5] {
+        script.ask(version, &commit_in_a_transaction("g", producer, &["t", "w"]));
+    }
+    // Another group may take part, and one of the topics.
+    script.ask(3, &add_offsets("h", producer));
+    grant(&mut script, &[allow(TOPIC, "t", ALL, "User:nobody")]);
+    script.ask(3, &commit_in_a_transaction("h", producer, &["t", "w"]));
+    script.ask(3, &commit_in_a_transaction("h", producer, &["t"]));
+    write_in_a_transaction(&mut script, producer, "t");
+    grant(&mut script, &[allow(TRANSACTIONAL_ID, "x", ALL, "User:nobody")]);
+    write_in_a_transaction(&mut script, producer, "w");
+    script.ask(3, &add_offsets("h", producer));
+    script.ask(3, &commit_in_a_transaction("h", producer, &["t", "w"]));
+    let end = EndTxnRequest::default().with_transactional_id(TransactionalId(text("x")));
+    script.ask(3, &end.with_producer_id(producer));
+    deny_what_brokers_do(script, producer);
+}
+
+/// Who is no broker ends nobody's transaction, nor looks at one for somebody else. Apache's own broker is none either from
+/// now on.
+fn deny_what_brokers_do(mut script: Script, producer: ProducerId) {
+    grant(&mut script, &[allow(OF_CLUSTER, CLUSTER, DESCRIBE, ANONYMOUS)]);
+    let topic = |name| {
+        WritableTxnMarkerTopic::default()
+            .with_name(topic_name(name))
+            .with_partition_indexes(vec![0])
+    };
+    let marker = WritableTxnMarker::default()
+        .with_producer_id(producer)
+        .with_transaction_result(true)
+        .with_topics(vec![topic("t")]);
+    script.ask(1, &WriteTxnMarkersRequest::default().with_markers(vec![marker]));
+    let topic =
+        AddPartitionsToTxnTopic::default().with_name(topic_name("w")).with_partitions(vec![0]);
+    let transaction = AddPartitionsToTxnTransaction::default()
+        .with_transactional_id(TransactionalId(text("x")))
+        .with_producer_id(producer)
+        .with_topics(vec![topic]);
+    script.ask(4, &AddPartitionsToTxnRequest::default().with_transactions(vec![transaction]));
     script.end();
 }
 
