@@ -13,22 +13,29 @@ pub fn decode<R: Request>(call: &Call, mut body: Bytes) -> Result<R, Answer> {
     messages::decode(call.version, &mut body).map_err(|error| refuse(call.peer, &error))
 }
 
+/// Room for the body of an answer, which most need no more than.
+const SMALL_BODY_BYTES: usize = 112;
+
 /// The whole answer to a request `R`.
 pub fn reply<R: Request>(call: &Call, response: &R::Response) -> Answer {
-    let mut body = BytesMut::new();
-    match messages::encode::<R>(call.version, response, &mut body) {
-        Ok(()) => frame_of::<R>(call, &body),
+    let mut out = begin::<R>(call, SMALL_BODY_BYTES);
+    match messages::encode::<R>(call.version, response, &mut out) {
+        Ok(()) => Answer::Now(Reply::of_bytes(frame::end_answer(out))),
         Err(error) => refuse(call.peer, &error),
     }
 }
 
 /// The whole answer to a request `R` around a body that is written already.
 pub fn frame_of<R: Request>(call: &Call, body: &[u8]) -> Answer {
+    let mut out = begin::<R>(call, body.len());
+    out.put_slice(body);
+    Answer::Now(Reply::of_bytes(frame::end_answer(out)))
+}
+
+fn begin<R: Request>(call: &Call, body_bytes: usize) -> BytesMut {
     let version = messages::crate_version(R::KEY, call.version);
     let is_flexible = R::Response::header_version(version) > 0;
-    let mut out = frame::begin_answer(call.correlation_id, is_flexible, body.len());
-    out.put_slice(body);
-    Answer::Now(Reply::of_bytes(out.freeze()))
+    frame::begin_answer(call.correlation_id, is_flexible, body_bytes)
 }
 
 #[cfg(test)]

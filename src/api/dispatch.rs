@@ -99,7 +99,7 @@ pub fn encode_api_versions(call: &Call, version: i16, response: &ApiVersionsResp
 pub fn answer_api_versions(call: &Call, body: &[u8]) -> Answer {
     let mut out = frame::begin_answer(call.correlation_id, false, body.len());
     out.put_slice(body);
-    Answer::Now(Reply::of_bytes(out.freeze()))
+    Answer::Now(Reply::of_bytes(frame::end_answer(out)))
 }
 
 #[cfg(test)]

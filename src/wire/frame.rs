@@ -118,19 +118,28 @@ fn take_uvarint(frame: &mut Bytes) -> Result<u32, FrameError> {
     Err(FrameError::Header)
 }
 
-/// Starts an answer of `body_bytes`: length prefix and response header, room for the body.
+/// Starts an answer: length prefix and response header, room for a body of `body_bytes`, which may become longer.
 ///
 /// `flexible` says whether the header carries tags (response header v1). ApiVersions answers never
 /// do, so that a client which does not know our versions can read them (KIP-511).
 pub fn begin_answer(correlation_id: i32, flexible: bool, body_bytes: usize) -> BytesMut {
     let header_bytes = if flexible { 5 } else { 4 };
     let mut out = BytesMut::with_capacity(LENGTH_BYTES + header_bytes + body_bytes);
-    out.put_i32((header_bytes + body_bytes) as i32);
+    out.put_i32(0);
     out.put_i32(correlation_id);
     if flexible {
         out.put_u8(0);
     }
     out
+}
+
+/// The answer with its body is whole: its length is known.
+pub fn end_answer(mut out: BytesMut) -> Bytes {
+    let length = out.len().saturating_sub(LENGTH_BYTES) as i32;
+    if let Some(prefix) = out.first_chunk_mut::<LENGTH_BYTES>() {
+        *prefix = length.to_be_bytes();
+    }
+    out.freeze()
 }
 
 #[cfg(test)]
@@ -188,7 +197,12 @@ mod tests {
 
     #[test]
     fn an_answer_starts_with_its_length_and_id() {
-        assert_eq!(&begin_answer(7, false, 2)[..], [0, 0, 0, 6, 0, 0, 0, 7]);
-        assert_eq!(&begin_answer(7, true, 2)[..], [0, 0, 0, 7, 0, 0, 0, 7, 0]);
+        let answer = |flexible| {
+            let mut out = begin_answer(7, flexible, 1);
+            out.put_slice(b"ab");
+            end_answer(out)
+        };
+        assert_eq!(&answer(false)[..], [0, 0, 0, 6, 0, 0, 0, 7, b'a', b'b']);
+        assert_eq!(&answer(true)[..], [0, 0, 0, 7, 0, 0, 0, 7, 0, b'a', b'b']);
     }
 }
