@@ -51,8 +51,8 @@ pub fn handle(ctx: &Arc<Ctx>, call: Call, body: Bytes) -> Answer {
     }
     let config = ctx.config.load();
     let names = config.group_consumer_assignors.iter();
-    let assignors: Vec<Assignor> = names.filter_map(|name| Assignor::named(name)).collect();
-    if let Err(refusal) = heartbeat::check(&request, call.version, &assignors) {
+    let assignors = names.filter_map(|name| Assignor::named(name));
+    if let Err(refusal) = heartbeat::check(&request, call.version, assignors) {
         return refuse(&call, refusal.code, Some(&refusal.message));
     }
     let group_id = request.group_id.clone();

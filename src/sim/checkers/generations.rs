@@ -78,9 +78,9 @@ impl Seen {
         if let Group::Consumer(group) = group {
             self.members.retain(|id, _| group.hard().member(id).is_some());
             for (name, member) in group.hard().members() {
-                let before = self.members.get(name).copied().unwrap_or(0);
+                let before = self.members.get(&**name).copied().unwrap_or(0);
                 if before != member.epoch {
-                    self.members.insert(name.clone(), member.epoch);
+                    self.members.insert(String::from(&**name), member.epoch);
                 }
                 if before > 0 && member.epoch > 0 && member.epoch < before {
                     return Err(format!("the epoch of {name} falls to {}", member.epoch));

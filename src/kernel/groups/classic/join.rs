@@ -218,6 +218,17 @@ pub fn java_address(address: IpAddr) -> StrBytes {
     })
 }
 
+/// Whether a text is an address as Java prints it.
+pub fn is_java_address(text: &str, address: IpAddr) -> bool {
+    match address.to_canonical() {
+        // Such an address has one form only.
+        IpAddr::V4(address) => {
+            text.strip_prefix('/').is_some_and(|text| text.parse() == Ok(address))
+        }
+        address @ IpAddr::V6(_) => *java_address(address) == *text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,7 +236,12 @@ mod tests {
     #[test]
     fn addresses_are_written_as_java_does() {
         let check = |address: &str, expected: &str| {
-            assert_eq!(java_address(address.parse().unwrap()).as_str(), expected);
+            let address = address.parse().unwrap();
+            assert_eq!(java_address(address).as_str(), expected);
+            assert!(is_java_address(expected, address));
+            for other in [&expected[1..], "/10.0.0.07", "/0:0:0:0:0:0:0:2", "a/127.0.0.1", ""] {
+                assert!(!is_java_address(other, address), "{other}");
+            }
         };
         check("127.0.0.1", "/127.0.0.1");
         check("::1", "/0:0:0:0:0:0:0:1");

@@ -37,7 +37,7 @@ pub use self::group::ClassicGroup;
 #[cfg(any(test, feature = "sim"))]
 pub use self::group::State;
 pub use self::heartbeat::heartbeat;
-pub use self::join::{java_address, join};
+pub use self::join::{is_java_address, java_address, join};
 pub use self::leave::leave;
 #[cfg(test)]
 pub use self::rebalance::FIRST_WAIT_MS;

@@ -20,8 +20,8 @@ use super::records::{ClassicMemberMetadata, ClassicProtocol};
 use super::subscription::{Change, RegexChange};
 use super::target;
 use super::{
-    Client, ConsumerGroup, Context, Rebalances, Refusal, Step, Timer, TimerChange, TimerTo,
-    departure,
+    Client, ConsumerGroup, Context, Rebalances, Refusal, Step, Timer, TimerChange, TimerChanges,
+    TimerTo, departure,
 };
 use crate::kernel::metadata::image::Image;
 use crate::types::error_code::ErrorCode;
@@ -92,7 +92,7 @@ pub fn join(
     let downgrade = migration::can_downgrade_by(context, group, instance_id);
     let stale = group.assignment_epoch() < epoch;
     let target = if downgrade {
-        target::last(group, &new)
+        target::last(group)
     } else {
         target::update(context, group, epoch, &new, &mut step.records)
     };
@@ -114,7 +114,7 @@ pub fn join(
 }
 
 /// The member has joined: it is alive, and has to ask for what it has.
-fn arm(member: &ConsumerGroupMember, request: &JoinGroupRequest, timers: &mut Vec<TimerChange>) {
+fn arm(member: &ConsumerGroupMember, request: &JoinGroupRequest, timers: &mut TimerChanges) {
     let change = |timer, to| TimerChange::new(&member.id, timer, to);
     timers.push(change(Timer::Join, TimerTo::Stop));
     timers.push(change(Timer::Session, TimerTo::Start(request.session_timeout_ms)));
@@ -195,7 +195,7 @@ fn described(
     new.subscribed_topics = subscription.topics.iter().map(|name| TopicName::new(name)).collect();
     new.subscribed_regex = Some(String::new());
     join.client.id.clone_into(&mut new.client_id);
-    join.client.host.clone_into(&mut new.client_host);
+    new.client_host = join.client.host();
     let protocols = request.protocols.iter().map(|protocol| ClassicProtocol {
         name: protocol.name.as_str().to_owned(),
         metadata: Bytes::copy_from_slice(&protocol.metadata),

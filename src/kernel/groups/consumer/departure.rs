@@ -106,8 +106,8 @@ pub fn tombstones(
     let of_group = Records(group_id);
     let ids = || {
         group.members().keys().map(|id| match replaced {
-            Some((old, new)) if id == old => new,
-            _ => id.as_str(),
+            Some((old, new)) if **id == *old => new,
+            _ => &**id,
         })
     };
     let mut records: Vec<GroupRecord> =

@@ -17,7 +17,8 @@ use super::member::{JOINING_EPOCH, LEAVING_EPOCH, LEAVING_STATIC_EPOCH, MemberSt
 use super::state::Fate;
 use super::{
     Client, ConsumerGroup, Context, GroupSettings, Rebalances, Refusal, SoftChanges, Step, Timer,
-    TimerChange, TimerTo, classic_members, departure, describe, heartbeat, migration, subscription,
+    TimerChange, TimerChanges, TimerTo, classic_members, departure, describe, heartbeat, migration,
+    subscription,
 };
 use crate::kernel::authorizer::Authorizer;
 use crate::kernel::groups::classic;
@@ -69,6 +70,18 @@ fn watch_members(groups: &mut Groups, env: &Env<'_>, id: &str) {
         let changes = SoftChanges { timers, ..SoftChanges::default() };
         group.soft_mut().take_up(env.now.mono, &changes);
     });
+}
+
+/// What a step says of a consumer group's soft state. False where there is no such group.
+fn take_up(groups: &mut Groups, id: &str, now: Mono, changes: &SoftChanges) -> bool {
+    let taken = groups.update(id, |group| match group {
+        Group::Consumer(group) => {
+            group.soft_mut().take_up(now, changes);
+            true
+        }
+        Group::Classic(_) => false,
+    });
+    taken == Some(true)
 }
 
 /// What a request finds under its group's id.
@@ -299,13 +312,7 @@ impl Doors {
         if let Some(rebalances) = step.becomes_classic {
             self.classic.push((group_id.to_owned(), rebalances));
             self.classic_at = Some(now);
-        } else if let Found::Consumer(_) = find(groups, group_id) {
-            groups.update(group_id, |group| {
-                if let Group::Consumer(group) = group {
-                    group.soft_mut().take_up(now, &step.soft);
-                }
-            });
-        } else if has_records {
+        } else if !take_up(groups, group_id, now, &step.soft) && has_records {
             let mut soft = Soft::default();
             soft.take_up(now, &step.soft);
             self.newborn = Some((group_id.to_owned(), soft));
@@ -349,10 +356,9 @@ impl Doors {
         }
         let new_member_id =
             if request.member_id.is_empty() { new_member_id(env) } else { String::new() };
-        let host = classic::java_address(heartbeat.client_address);
         let mut beat = Heartbeat {
             request,
-            client: Client { id: &heartbeat.client_id, host: &host },
+            client: Client { id: &heartbeat.client_id, address: heartbeat.client_address },
             new_member_id: &new_member_id,
             topics_checked: false,
             converted: &Converted::default(),
@@ -391,7 +397,7 @@ impl Doors {
         let Some(group) = groups.classic(id) else { return Ok(Default::default()) };
         if group.is_empty() {
             let records = vec![classic::tombstone(id)];
-            let converted = Converted { records, timers: Vec::new() };
+            let converted = Converted { records, timers: TimerChanges::new() };
             return Ok((converted, ConsumerGroup::default()));
         }
         let upgrade = |context: Context<'_>| migration::upgrade(context, &group.snapshot());
@@ -417,13 +423,12 @@ impl Doors {
         let Found::Consumer(group) = find(groups, id) else {
             return classic::join_error(StrBytes::new(), ErrorCode::UnknownMemberId);
         };
-        let host = classic::java_address(join.client_address);
         let new_member_id = new_member_id(env);
         let decide = |context: Context<'_>| {
             let join = classic_members::Join {
                 request: &join.request,
                 version: join.version,
-                client: Client { id: &join.client_id, host: &host },
+                client: Client { id: &join.client_id, address: join.client_address },
                 new_member_id: &new_member_id,
                 topics_checked: group.topics_checked(),
             };

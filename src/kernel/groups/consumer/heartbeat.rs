@@ -17,7 +17,8 @@ use super::records::Records;
 use super::subscription::{Change, RegexChange};
 use super::target::{self, Target};
 use super::{
-    Client, ConsumerGroup, Context, Refusal, Step, Timer, TimerChange, TimerTo, departure,
+    Client, ConsumerGroup, Context, Refusal, Step, Timer, TimerChange, TimerChanges, TimerTo,
+    departure,
 };
 use crate::kernel::groups::assignors::Assignor;
 use crate::types::error_code::ErrorCode;
@@ -48,14 +49,14 @@ pub struct Converted {
     /// Records: the classic group is gone, and there may be one of this kind.
     pub records: Vec<GroupRecord>,
     /// Timers of those of its members that go on.
-    pub timers: Vec<TimerChange>,
+    pub timers: TimerChanges,
 }
 
 /// Refuses what no group would take.
 pub fn check(
     request: &ConsumerGroupHeartbeatRequest,
     version: i16,
-    assignors: &[Assignor],
+    assignors: impl Iterator<Item = Assignor> + Clone,
 ) -> Result<(), Refusal> {
     let invalid = |message: &str| Err(Refusal::new(ErrorCode::InvalidRequest, message));
     let is_blank = |text: &StrBytes| text.trim().is_empty();
@@ -98,13 +99,13 @@ pub fn check(
 
 fn check_assignor(
     request: &ConsumerGroupHeartbeatRequest,
-    assignors: &[Assignor],
+    assignors: impl Iterator<Item = Assignor> + Clone,
 ) -> Result<(), Refusal> {
     let Some(name) = &request.server_assignor else { return Ok(()) };
-    if assignors.iter().any(|assignor| assignor.name() == name.as_str()) {
+    if assignors.clone().any(|assignor| assignor.name() == name.as_str()) {
         return Ok(());
     }
-    let names: Vec<&str> = assignors.iter().map(|assignor| assignor.name()).collect();
+    let names: Vec<&str> = assignors.map(Assignor::name).collect();
     let names = names.join(", ");
     Err(Refusal::new(
         ErrorCode::UnsupportedAssignor,
@@ -146,7 +147,7 @@ impl<'a> Beat<'a> {
         });
         let mut step = Step::reply(());
         step.records.extend_from_slice(&heartbeat.converted.records);
-        step.soft.timers.extend_from_slice(&heartbeat.converted.timers);
+        step.soft.timers.extend(heartbeat.converted.timers.iter().cloned());
         Self {
             context,
             group,
@@ -216,12 +217,21 @@ impl<'a> Beat<'a> {
                 || request.subscribed_topic_regex.is_some())
             && request.topic_partitions.is_some();
         let joins = request.member_epoch == JOINING_EPOCH;
-        let tell = joins || says_all || old.assigned != member.assigned;
+        let stays = std::ptr::eq(old, member) || old.assigned == member.assigned;
+        let tell = joins || says_all || !stays;
         ConsumerGroupHeartbeatResponse::default()
-            .with_member_id(Some(StrBytes::from_string(member.id.clone())))
+            .with_member_id(Some(self.told_id()))
             .with_member_epoch(member.epoch)
             .with_heartbeat_interval_ms(self.context.settings.heartbeat_interval_ms)
             .with_assignment(tell.then(|| assignment(&member.assigned)))
+    }
+
+    /// The member's id, as it gave it itself, if it did.
+    fn told_id(&self) -> StrBytes {
+        match &self.heartbeat.request.member_id {
+            given if given.is_empty() => StrBytes::from_string(self.member_id.to_owned()),
+            given => given.clone(),
+        }
     }
 }
 
@@ -255,7 +265,7 @@ pub(super) fn reconcile<T>(
     let subscribed = target::subscribed_topics(member, group.resolved_regexes(), context.image);
     let reconciliation = Reconciliation {
         target_epoch: arrival.target.epoch,
-        target: &arrival.target.assignment,
+        target: arrival.target.assignment(group, member),
         subscribed: &subscribed,
         subscription_changed: arrival.subscription_changed,
         owned: arrival.owned,
@@ -315,8 +325,8 @@ fn updated(
     if client.id != old.client_id {
         client.id.clone_into(&mut new.to_mut().client_id);
     }
-    if client.host != old.client_host {
-        client.host.clone_into(&mut new.to_mut().client_host);
+    if !client.is_at(&old.client_host) {
+        new.to_mut().client_host = client.host();
     }
     if old.classic.is_some() {
         new.to_mut().classic = None;

@@ -27,7 +27,7 @@ struct Running {
 /// What of a group is lost with the shard.
 #[derive(Debug, Default)]
 pub struct Soft {
-    timers: BTreeMap<String, BTreeMap<Timer, Running>>,
+    timers: BTreeMap<Arc<str>, BTreeMap<Timer, Running>>,
     /// When the expressions are to be held against the topics, if they are.
     resolve_at: Option<Mono>,
     topics_checked: bool,
@@ -69,7 +69,7 @@ impl Soft {
         };
         let timers = match self.timers.get_mut(&change.member_id) {
             Some(timers) => timers,
-            None => self.timers.entry(change.member_id.clone()).or_default(),
+            None => self.timers.entry(Arc::clone(&change.member_id)).or_default(),
         };
         if only_if_absent && timers.contains_key(&change.timer) {
             return;
@@ -152,14 +152,14 @@ impl LiveGroup {
 
     /// What is due: members whose time is over, in the order in which it ended, and otherwise whether the expressions are
     /// to be held against the topics. What is told is not due any more; one thing at a time, for either raises the epoch.
-    pub fn take_due(&mut self, now: Mono) -> (Vec<String>, bool) {
+    pub fn take_due(&mut self, now: Mono) -> (Vec<Arc<str>>, bool) {
         let soft = &mut self.soft;
         let mut due = Vec::new();
         for (id, timers) in &mut soft.timers {
             timers.retain(|_, running| {
                 let is_over = running.until <= now;
                 if is_over {
-                    due.push((running.until, id.clone(), running.epoch));
+                    due.push((running.until, Arc::clone(id), running.epoch));
                 }
                 !is_over
             });
@@ -173,7 +173,7 @@ impl LiveGroup {
         let due = due.into_iter().filter(|(_, id, epoch)| counts(id, *epoch)).map(|(_, id, _)| id);
         // Several timers of a member may end at once; it goes once.
         let mut seen = BTreeSet::new();
-        let due: Vec<String> = due.filter(|id| seen.insert(id.clone())).collect();
+        let due: Vec<Arc<str>> = due.filter(|id| seen.insert(Arc::clone(id))).collect();
         let resolve = soft.resolve_at.is_some_and(|at| at <= now);
         if resolve {
             soft.resolve_at = (!due.is_empty()).then(|| now.after(NEXT_TICK));

@@ -1,6 +1,7 @@
 //! A member of a consumer group: what it said of itself, how far it has come, what it has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::records::{self, ClassicMemberMetadata, MemberMetadata};
 use crate::kernel::groups::assignors::Assignment;
@@ -54,8 +55,8 @@ impl MemberState {
 /// A member.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConsumerGroupMember {
-    /// Its id.
-    pub id: String,
+    /// Its id: one text, which all that names the member shares.
+    pub id: Arc<str>,
     /// The epoch it has reached.
     pub epoch: i32,
     /// The epoch before: it comes with that if the answer to its last heartbeat was lost.
@@ -90,7 +91,7 @@ impl ConsumerGroupMember {
     /// A member of which nothing is known but its id.
     pub fn new(id: &str) -> Self {
         Self {
-            id: id.to_owned(),
+            id: Arc::from(id),
             epoch: JOINING_EPOCH,
             previous_epoch: -1,
             state: MemberState::Stable,

@@ -1,6 +1,7 @@
 //! Which member a request comes from, and whether it may.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::member::{ConsumerGroupMember, JOINING_EPOCH, LEAVING_STATIC_EPOCH};
 use super::reconcile::OwnedPartitions;
@@ -102,7 +103,7 @@ impl Asking<'_> {
             return Err(self.unreleased(existing, instance_id));
         }
         let mut member = existing.clone();
-        self.member_id.clone_into(&mut member.id);
+        member.id = Arc::from(self.member_id);
         member.epoch = JOINING_EPOCH;
         member.previous_epoch = JOINING_EPOCH;
         replace(context, group, existing, &member, records);
@@ -193,7 +194,7 @@ pub(super) fn check_instance(
     member_id: &str,
     instance_id: &str,
 ) -> Result<(), Refusal> {
-    if holder.id == member_id {
+    if *holder.id == *member_id {
         return Ok(());
     }
     let holder = &holder.id;

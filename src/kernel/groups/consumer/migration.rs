@@ -183,7 +183,7 @@ pub(super) fn downgrade_without(
     records.push(classic_group(
         context,
         group,
-        members.map(|member| (member.as_ref(), member.id.as_str())),
+        members.map(|member| (member.as_ref(), &*member.id)),
     ));
     Some(records)
 }
@@ -209,11 +209,10 @@ pub(super) fn downgrade_with(
     joining: &ConsumerGroupMember,
 ) -> Vec<GroupRecord> {
     let replaced = joining.instance_id.as_deref().and_then(|id| group.static_member(id));
-    let replaced = replaced.map_or(joining.id.as_str(), |member| member.id.as_str());
+    let replaced = replaced.map_or(&*joining.id, |member| &*member.id);
     let mut records = tombstones(context.group_id, group, Some((replaced, &joining.id)));
-    let others = group.members().values().filter(|member| member.id != replaced);
-    let members =
-        others.map(|member| (member.as_ref(), member.id.as_str())).chain([(joining, replaced)]);
+    let others = group.members().values().filter(|member| *member.id != *replaced);
+    let members = others.map(|member| (member.as_ref(), &*member.id)).chain([(joining, replaced)]);
     records.push(classic_group(context, group, members));
     records
 }
@@ -240,7 +239,7 @@ fn classic_group<'a>(
         let version = metadata.map_or(0, |it| embedded_version(it));
         let target = group.target(target_id).unwrap_or(&nothing);
         MemberMetadata {
-            member_id: member.id.clone(),
+            member_id: String::from(&*member.id),
             group_instance_id: member.instance_id.clone(),
             client_id: member.client_id.clone(),
             client_host: member.client_host.clone(),
@@ -254,7 +253,7 @@ fn classic_group<'a>(
         protocol_type: PROTOCOL_TYPE.to_owned(),
         generation: group.epoch(),
         protocol: protocol.map(str::to_owned),
-        leader: members.first().map(|(member, _)| member.id.clone()),
+        leader: members.first().map(|(member, _)| String::from(&*member.id)),
         current_state_timestamp: context.now.0,
         members: described.collect(),
     };

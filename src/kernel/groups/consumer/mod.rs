@@ -35,11 +35,17 @@ mod target;
 mod tests;
 pub mod topic_regex;
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
 pub use self::door::Doors;
 pub use self::live::LiveGroup;
 pub use self::settings::GroupSettings;
 pub use self::state::ConsumerGroup;
 
+use crate::kernel::groups::classic;
 use crate::kernel::metadata::image::Image;
 use crate::types::error_code::ErrorCode;
 use crate::types::time::Timestamp;
@@ -68,8 +74,20 @@ pub const GROUP_TYPE: &str = "consumer";
 pub struct Client<'a> {
     /// Its id.
     pub id: &'a str,
+    /// Its address.
+    pub address: IpAddr,
+}
+
+impl Client<'_> {
     /// Its address, as Kafka prints it.
-    pub host: &'a str,
+    fn host(self) -> String {
+        classic::java_address(self.address).to_string()
+    }
+
+    /// Whether that is `host`.
+    fn is_at(self, host: &str) -> bool {
+        classic::is_java_address(host, self.address)
+    }
 }
 
 /// What is to happen.
@@ -93,7 +111,7 @@ pub struct Rebalances(pub bool);
 #[derive(Debug, Default)]
 pub struct SoftChanges {
     /// Timers that start or stop.
-    pub timers: Vec<TimerChange>,
+    pub timers: TimerChanges,
     /// Whether the group's expressions are to be held against the topics, next.
     pub resolve_regexes: bool,
     /// Whether the group's epoch now stands for the topics as they are.
@@ -117,11 +135,14 @@ impl<T> Step<T> {
     }
 }
 
+/// Changes of timers: of one, most often.
+pub type TimerChanges = SmallVec<[TimerChange; 1]>;
+
 /// A change of a member's timers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimerChange {
     /// The member.
-    pub member_id: String,
+    pub member_id: Arc<str>,
     /// Which timer.
     pub timer: Timer,
     /// How.
@@ -155,8 +176,8 @@ pub enum TimerTo {
 }
 
 impl TimerChange {
-    fn new(member_id: &str, timer: Timer, to: TimerTo) -> Self {
-        Self { member_id: member_id.to_owned(), timer, to }
+    fn new(member_id: &Arc<str>, timer: Timer, to: TimerTo) -> Self {
+        Self { member_id: Arc::clone(member_id), timer, to }
     }
 }
 

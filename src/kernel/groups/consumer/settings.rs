@@ -1,5 +1,7 @@
 //! What is configured for a consumer group: the broker's keys, and the group's own where it has some (KIP-848).
 
+use smallvec::SmallVec;
+
 use crate::kernel::configs::broker::BrokerConfig;
 use crate::kernel::configs::layers::Texts;
 use crate::kernel::groups::assignors::Assignor;
@@ -46,7 +48,7 @@ pub struct GroupSettings {
     /// The most members of a classic group.
     pub classic_max_size: usize,
     /// The assignors that a member may ask for; the first is the default.
-    pub assignors: Vec<Assignor>,
+    pub assignors: SmallVec<[Assignor; 2]>,
     /// Which groups may change their protocol.
     pub migration: MigrationPolicy,
 }

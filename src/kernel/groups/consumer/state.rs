@@ -4,6 +4,7 @@
 //! tombstone of what is not there does nothing, and whoever got a partition last has it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::member::{ConsumerGroupMember, LEAVING_EPOCH, LEAVING_STATIC_EPOCH, PartitionEpochs};
 use super::topic_regex::ResolvedRegex;
@@ -58,16 +59,16 @@ pub struct ConsumerGroup {
     assignment_epoch: i32,
     assignment_timestamp: Timestamp,
     /// A node of the map has room for eleven, of which most groups need few: a member lies elsewhere.
-    members: BTreeMap<String, Box<ConsumerGroupMember>>,
-    target: BTreeMap<String, Assignment>,
+    members: BTreeMap<Arc<str>, Box<ConsumerGroupMember>>,
+    target: BTreeMap<Arc<str>, Assignment>,
     resolved_regexes: BTreeMap<String, ResolvedRegex>,
     /// Kafka 4.0 wrote the group's topics into a record of their own.
     has_partition_metadata: bool,
     // What follows is made of the members.
     /// The member of each instance id.
-    static_members: BTreeMap<String, String>,
+    static_members: BTreeMap<String, Arc<str>>,
     /// The member that has a partition, assigned or still to be given back.
-    owners: BTreeMap<TopicId, BTreeMap<PartitionId, String>>,
+    owners: BTreeMap<TopicId, BTreeMap<PartitionId, Arc<str>>>,
     /// How many members subscribe to a topic by its name.
     topic_counts: Counts<TopicName>,
     /// How many members subscribe with an expression.
@@ -122,7 +123,7 @@ impl ConsumerGroup {
                 self.change_member(&key.member_id, |member| member.describe(value));
             }
             GroupRecord::ConsumerGroupMemberMetadata(key, None) => {
-                if let Some(member) = self.members.remove(&key.member_id) {
+                if let Some(member) = self.members.remove(&*key.member_id) {
                     self.forget(&member);
                 }
             }
@@ -130,7 +131,7 @@ impl ConsumerGroup {
                 self.change_member(&key.member_id, |member| member.arrive(&value));
             }
             GroupRecord::ConsumerGroupCurrentMemberAssignment(key, None) => {
-                if self.members.contains_key(&key.member_id) {
+                if self.members.contains_key(&*key.member_id) {
                     self.change_member(&key.member_id, lose_everything);
                 }
             }
@@ -141,10 +142,11 @@ impl ConsumerGroup {
                 self.assignment_timestamp = Timestamp(timestamp);
             }
             GroupRecord::ConsumerGroupTargetAssignmentMember(key, Some(value)) => {
-                self.target.insert(key.member_id, assignment_of(&value));
+                let id = self.shared(key.member_id);
+                self.target.insert(id, assignment_of(&value));
             }
             GroupRecord::ConsumerGroupTargetAssignmentMember(key, None) => {
-                self.target.remove(&key.member_id);
+                self.target.remove(&*key.member_id);
             }
             GroupRecord::ConsumerGroupRegularExpression(key, Some(value)) => {
                 let resolved = ResolvedRegex {
@@ -172,12 +174,18 @@ impl ConsumerGroup {
         };
         change(&mut member);
         self.remember(&member);
-        self.members.insert(id.to_owned(), member);
+        self.members.insert(Arc::clone(&member.id), member);
+    }
+
+    /// The id as the member has it, if there is one.
+    fn shared(&self, id: String) -> Arc<str> {
+        let known = self.members.get_key_value(&*id);
+        known.map_or_else(|| Arc::from(id), |(known, _)| Arc::clone(known))
     }
 
     fn remember(&mut self, member: &ConsumerGroupMember) {
         if let Some(instance_id) = &member.instance_id {
-            self.static_members.insert(instance_id.clone(), member.id.clone());
+            self.static_members.insert(instance_id.clone(), Arc::clone(&member.id));
         }
         for topic in &member.subscribed_topics {
             increment(&mut self.topic_counts, topic);
@@ -186,7 +194,7 @@ impl ConsumerGroup {
             increment(&mut self.regex_counts, &regex.to_owned());
         }
         for (topic, partition) in partitions(member) {
-            self.owners.entry(topic).or_default().insert(partition, member.id.clone());
+            self.owners.entry(topic).or_default().insert(partition, Arc::clone(&member.id));
         }
         self.classic_members += usize::from(member.uses_classic_protocol());
         self.members_bytes += bytes_of(member);
@@ -241,7 +249,7 @@ impl ConsumerGroup {
     }
 
     /// The members by id.
-    pub const fn members(&self) -> &BTreeMap<String, Box<ConsumerGroupMember>> {
+    pub const fn members(&self) -> &BTreeMap<Arc<str>, Box<ConsumerGroupMember>> {
         &self.members
     }
 
@@ -323,7 +331,7 @@ impl ConsumerGroup {
         new: Option<&ConsumerGroupMember>,
     ) -> Option<Assignor> {
         let others =
-            self.members.values().map(Box::as_ref).filter(|member| Some(member.id.as_str()) != old);
+            self.members.values().map(Box::as_ref).filter(|member| Some(&*member.id) != old);
         let mut counts: Counts<&str> = Counts::new();
         for name in others.chain(new).filter_map(|member| member.server_assignor.as_deref()) {
             *counts.entry(name).or_default() += 1;

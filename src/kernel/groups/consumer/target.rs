@@ -15,7 +15,22 @@ use crate::wire::coordinator_records::groups::GroupRecord;
 /// A member's target, and the epoch it is for.
 pub(super) struct Target {
     pub(super) epoch: i32,
-    pub(super) assignment: Assignment,
+    /// What was decided just now, if anything was: else what was decided last holds.
+    decided: Option<Assignment>,
+}
+
+/// What a member is to have of whom that was never said.
+static NOTHING: Assignment = Assignment::new();
+
+impl Target {
+    /// What the member is to have, by whom this was asked for.
+    pub(super) fn assignment<'t>(
+        &'t self,
+        group: &'t ConsumerGroup,
+        member: &ConsumerGroupMember,
+    ) -> &'t Assignment {
+        self.decided.as_ref().or_else(|| last_assignment(group, member)).unwrap_or(&NOTHING)
+    }
 }
 
 /// The existing topics that a member is subscribed to.
@@ -41,7 +56,7 @@ pub(super) fn update(
 ) -> Target {
     let interval_ms = context.settings.assignment_interval_ms;
     if group.assignment_epoch() >= group_epoch || !is_due(group, interval_ms, context.now) {
-        return last(group, member);
+        return last(group);
     }
     let previous_id = previous_holder(group, member);
     let spec = group_spec(context, group, member, previous_id);
@@ -56,8 +71,8 @@ pub(super) fn update(
         }
     }
     records.push(of_group.target_assignment_epoch(group_epoch, context.now));
-    let assignment = targets.remove(&member.id).unwrap_or_default();
-    Target { epoch: group_epoch, assignment }
+    let decided = targets.remove(&*member.id).unwrap_or_default();
+    Target { epoch: group_epoch, decided: Some(decided) }
 }
 
 /// Assignments of before Kafka 4.3 have no time: they are old enough.
@@ -66,13 +81,20 @@ fn is_due(group: &ConsumerGroup, interval_ms: i32, now: Timestamp) -> bool {
     made_at == 0 || interval_ms == 0 || now.0 >= made_at.saturating_add(interval_ms.into())
 }
 
-/// What was last decided, for a static member whatever its member id was.
-pub(super) fn last(group: &ConsumerGroup, member: &ConsumerGroupMember) -> Target {
-    let target = match &member.instance_id {
+/// What was last decided.
+pub(super) const fn last(group: &ConsumerGroup) -> Target {
+    Target { epoch: group.assignment_epoch(), decided: None }
+}
+
+/// The same for a member, for a static one whatever its member id was.
+fn last_assignment<'g>(
+    group: &'g ConsumerGroup,
+    member: &ConsumerGroupMember,
+) -> Option<&'g Assignment> {
+    match &member.instance_id {
         None => group.target(&member.id),
         Some(id) => group.static_member(id).and_then(|holder| group.target(&holder.id)),
-    };
-    Target { epoch: group.assignment_epoch(), assignment: target.cloned().unwrap_or_default() }
+    }
 }
 
 /// The member that has this one's instance id, if it is another one.
@@ -89,7 +111,7 @@ fn group_spec(
 ) -> GroupSpec {
     let mut spec = GroupSpec::default();
     let others = group.members().values().map(Box::as_ref);
-    let others = others.filter(|it| it.id != updated.id && Some(it.id.as_str()) != previous_id);
+    let others = others.filter(|it| it.id != updated.id && Some(&*it.id) != previous_id);
     for member in others.chain([updated]) {
         let assigned_to = if member.id == updated.id { previous_id } else { None };
         let assigned = group.target(assigned_to.unwrap_or(&member.id));
@@ -102,7 +124,7 @@ fn group_spec(
             let count = || context.image.topics.of_id(topic).map_or(0, |it| it.partitions.len());
             spec.partitions.entry(topic).or_insert_with(|| count() as i32);
         }
-        spec.members.insert(member.id.clone(), member_spec);
+        spec.members.insert(String::from(&*member.id), member_spec);
     }
     spec
 }

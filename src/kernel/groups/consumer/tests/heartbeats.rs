@@ -225,7 +225,7 @@ fn an_expression_that_is_none_is_refused() {
 fn what_no_group_takes_is_refused_in_kafkas_words() {
     let check = |request: &ConsumerGroupHeartbeatRequest, version, expected: Option<&str>| {
         let both = [Assignor::Uniform, Assignor::Range];
-        let refusal = heartbeat::check(request, version, &both).err();
+        let refusal = heartbeat::check(request, version, both.into_iter()).err();
         assert_eq!(refusal.as_ref().map(|it| it.message.as_str()), expected);
         refusal.map(|it| it.code)
     };
