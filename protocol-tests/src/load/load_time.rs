@@ -39,7 +39,7 @@ pub(super) fn run(settings: &Settings, subject: &mut Subject) -> Report {
     let topic = Topic::create(&mut connection, settings.partitions as i32);
     let groups: Vec<String> = (0..settings.groups).map(|_| unique("loaded")).collect();
     for group in &groups {
-        await_coordinator(&mut connection, 0, group);
+        await_loaded(&mut connection, group, &topic);
     }
     let partitions = settings.partitions as i32;
     let rounds = settings.offsets.div_ceil(settings.groups * settings.partitions).max(1);
