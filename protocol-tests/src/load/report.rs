@@ -85,7 +85,7 @@ impl fmt::Display for Report {
 }
 
 /// The middle of some numbers, of which there is one at least.
-fn median(mut numbers: Vec<f64>) -> f64 {
+pub(super) fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_unstable_by(f64::total_cmp);
     let middle = numbers.len() / 2;
     if numbers.len() % 2 == 1 {

@@ -8,6 +8,7 @@ use super::lanes::Lanes;
 use super::members::assert_committed;
 use super::producers::{Mode, Producer, Progress, Work, Written, batch};
 use super::readback::committed_batches;
+use super::report::median;
 use super::{Latencies, Report, Subject, Topic, spec};
 
 const BYTES_PER_GIB: f64 = (1_u64 << 30) as f64;
@@ -17,9 +18,11 @@ const BYTES_PER_GIB: f64 = (1_u64 << 30) as f64;
 pub(super) struct Settings {
     /// One, or two with a plus between them, which then alternate: A B B A.
     modes: Vec<Mode>,
+    /// How often: what memory and disk do to one turn must not decide.
+    repeats: usize,
     connections: usize,
     partitions: usize,
-    /// How many batches.
+    /// How many batches in a turn.
     count: usize,
     records: usize,
     record_bytes: usize,
@@ -39,7 +42,8 @@ impl Settings {
             modes,
             connections: settings.take_positive("connections", 8),
             partitions: settings.take_positive("partitions", 8),
-            count: settings.take_positive("count", 3_000),
+            repeats: settings.take_positive("repeats", 4),
+            count: settings.take_positive("count", 1_000),
             records: settings.take_positive("records", 100),
             record_bytes: settings.take("bytes", 1024),
             abort_every: settings.take("abort_every", 0),
@@ -60,13 +64,19 @@ pub(super) fn run(settings: &Settings, subject: &Subject) -> Vec<Report> {
         return vec![];
     };
     let Some(&second) = last else { return vec![turn(settings, first, subject).1] };
-    let turns: Vec<(f64, Report)> =
-        [first, second, second, first].map(|mode| turn(settings, mode, subject)).into();
-    let costs: Vec<f64> = turns.iter().map(|(cost, _)| *cost).collect();
-    let mut reports: Vec<Report> = turns.into_iter().map(|(_, report)| report).collect();
+    let mut reports = Vec::new();
+    let mut costs: [Vec<f64>; 2] = Default::default();
+    for (mode, costs_at) in
+        [(first, 0), (second, 1), (second, 1), (first, 0)].repeat(settings.repeats)
+    {
+        let (cost, report) = turn(settings, mode, subject);
+        costs[costs_at].push(cost);
+        reports.push(report);
+    }
+    let [first_costs, second_costs] = costs;
     let mut ratio = Report::default();
     ratio.text("mode", &format!("{} : {}", first.name(), second.name()));
-    ratio.figure("ratio_of_cpu", (costs[0] + costs[3]) / (costs[1] + costs[2]));
+    ratio.figure("ratio_of_cpu", median(first_costs) / median(second_costs));
     reports.push(ratio);
     reports
 }

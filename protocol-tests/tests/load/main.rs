@@ -82,8 +82,8 @@ fn live_members_ask_in_a_closed_loop() {
 #[test]
 fn a_group_comes_together() {
     for protocol in ["classic", "consumer"] {
-        let spec = format!("rebalance:protocol={protocol},members=8,heartbeat_ms=20");
-        for report in check(&spec, 3) {
+        let spec = format!("rebalance:protocol={protocol},members=8,changes=2,heartbeat_ms=20");
+        for report in check(&spec, 5) {
             assert!(report.get("settled_ms").unwrap() >= report.get("last_change_ms").unwrap());
         }
     }
@@ -95,10 +95,10 @@ fn transactions_alternate_with_idempotent_batches() {
         [("tv2+idempotent", ",offsets=true"), ("tv1+tv2", ",offsets=true"), ("tv1", "")]
     {
         let spec = format!(
-            "transactions:modes={modes},count=40,connections=3,partitions=2,records=3,bytes=10,\
-             abort_every=4,again_ms=1{more}"
+            "transactions:modes={modes},repeats=2,count=40,connections=3,partitions=2,records=3,\
+             bytes=10,abort_every=4,again_ms=1{more}"
         );
-        let turns = if modes.contains('+') { 4 } else { 1 };
+        let turns = if modes.contains('+') { 8 } else { 1 };
         let reports = check(&spec, if turns > 1 { turns + 1 } else { turns });
         assert!(reports[..turns].iter().all(|report| report.get("count") == Some(40.0)));
         let ratio = reports.last().and_then(|report| report.get("ratio_of_cpu"));

@@ -174,6 +174,11 @@ impl Group for Classic {
         next
     }
 
+    fn rests(&self) -> bool {
+        self.leaving.is_none()
+            && self.members.values().all(|it| matches!(it.waiting, Waiting::Beat(_)))
+    }
+
     fn settled(&self, members: usize) -> Option<Instant> {
         let (newest, size) = self.newest;
         let knows = |it: &Member| it.generation == newest && it.partitions.is_some();

@@ -135,6 +135,10 @@ impl Group for Consumer {
         next
     }
 
+    fn rests(&self) -> bool {
+        self.leaving.is_none() && self.members.values().all(|it| it.next.is_some())
+    }
+
     fn settled(&self, members: usize) -> Option<Instant> {
         let epoch = self.members.values().next().map_or(0, |member| member.epoch);
         let is_new = epoch > self.before && self.leaving.is_none();

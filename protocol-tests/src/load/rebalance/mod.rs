@@ -34,6 +34,8 @@ pub(super) struct Settings {
     protocol: Protocol,
     members: usize,
     partitions: i32,
+    /// How often one more member comes and goes. Each time it comes later between two heartbeats of the others.
+    changes: u32,
     /// How often members tell that they are there. 0: as the broker says (consumer), or as Java's clients do (classic).
     heartbeat_ms: u64,
 }
@@ -45,6 +47,7 @@ impl Settings {
             protocol: settings.take("protocol", Protocol::Classic),
             members,
             partitions: settings.take("partitions", (members * 5 / 2) as i32),
+            changes: settings.take("changes", 1),
             heartbeat_ms: settings.take("heartbeat_ms", 0),
         }
     }
@@ -60,6 +63,8 @@ trait Group {
     fn hear(&mut self, lanes: &mut Lanes, lane: usize, answer: Bytes);
     /// Sends the heartbeats that are due, and says when the next one is.
     fn beat(&mut self, lanes: &mut Lanes) -> Option<Instant>;
+    /// Whether no member waits for an answer.
+    fn rests(&self) -> bool;
     /// Whether so many members know the newest division of the partitions, since which the last change of who owns
     /// what is told; panics when a partition is owned twice or never then.
     fn settled(&self, members: usize) -> Option<Instant>;
@@ -83,25 +88,41 @@ pub(super) fn run(settings: &Settings, subject: &Subject) -> Vec<Report> {
     };
     let mut lanes = Lanes::connect(subject.address, settings.members);
     let all = settings.members;
-    let mut phase = |name, members, act: &mut dyn FnMut(&mut dyn Group, &mut Lanes)| {
+    let mut phase = |name, members, rest, act: &mut dyn FnMut(&mut dyn Group, &mut Lanes)| {
+        live(&mut lanes, group.as_mut(), rest);
         phase(subject, &mut lanes, group.as_mut(), (name, members), act)
     };
     let all_come = &mut |group: &mut dyn Group, lanes: &mut Lanes| {
         (0..all).for_each(|lane| group.come(lanes, lane));
     };
+    let newest = std::cell::Cell::new(0);
     let one_comes = &mut |group: &mut dyn Group, lanes: &mut Lanes| {
-        let lane = lanes.add(subject.address);
-        group.come(lanes, lane);
+        newest.set(lanes.add(subject.address));
+        group.come(lanes, newest.get());
     };
-    let one_goes = &mut |group: &mut dyn Group, lanes: &mut Lanes| group.go(lanes, all);
-    let reports = vec![
-        phase("all come", all, all_come),
-        phase("one comes", all + 1, one_comes),
-        phase("one goes", all, one_goes),
-    ];
+    let one_goes = &mut |group: &mut dyn Group, lanes: &mut Lanes| group.go(lanes, newest.get());
+    let mut reports = vec![phase("all come", all, Duration::ZERO, all_come)];
+    for change in 0..settings.changes {
+        let rest = heartbeat * change / settings.changes;
+        reports.push(phase("one comes", all + 1, rest, one_comes));
+        reports.push(phase("one goes", all, rest, one_goes));
+    }
     drop(lanes);
     topic.delete(&mut connection);
     reports
+}
+
+/// The members stay as they are for so long; whoever is to go next is at rest then.
+fn live(lanes: &mut Lanes, group: &mut dyn Group, rest: Duration) {
+    let end = Instant::now() + rest;
+    let mut answers = Vec::new();
+    while Instant::now() < end || !group.rests() {
+        let next = group.beat(lanes);
+        lanes.receive(Some(next.map_or(end, |next| next.min(end))), &mut answers);
+        for (lane, answer) in answers.drain(..) {
+            group.hear(lanes, lane, answer);
+        }
+    }
 }
 
 fn phase(
