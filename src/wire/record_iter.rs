@@ -248,6 +248,7 @@ mod tests {
 
     use super::*;
     use crate::wire::batch_builder::BatchBuilder;
+    use crate::wire::record_view::tests::LYING_LENGTHS;
 
     fn batch_of(payload: &[u8], count: i32) -> Batch {
         let bytes = BatchBuilder::new(Offset(5)).record(Timestamp(1), None, None).build();
@@ -271,16 +272,7 @@ mod tests {
 
     #[test]
     fn lengths_that_lie_end_the_walk() {
-        for (payload, count) in [
-            (&[][..], 1),
-            (&[0x01], 1),                      // length −1
-            (&[0x7e, 0, 0, 0, 1, 1, 0], 1),    // length past the end
-            (&[0x00], 1),                      // empty body
-            (&[0x0c, 0, 0, 0, 3, 1, 0], 1),    // key length −2
-            (&[0x0c, 0, 0, 0, 1, 0x20, 0], 1), // value past the end of the record
-            (&[0x0c, 0, 0, 0, 1, 1, 0], 2),    // fewer records than said
-            (&[0x0c, 0, 0, 0, 1, 1, 0, 9], 1), // bytes left
-        ] {
+        for (payload, count) in LYING_LENGTHS {
             let walk: Vec<_> = iterate(&batch_of(payload, count), 0).unwrap().collect();
             assert!(walk.last().unwrap().is_err(), "{payload:x?}");
             assert!(walk.len() <= 2);

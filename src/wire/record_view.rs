@@ -112,7 +112,7 @@ fn take_nullable<'a>(left: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -177,18 +177,21 @@ mod tests {
         }
     }
 
+    /// Records whose lengths lie, and how many they are said to be.
+    pub const LYING_LENGTHS: [(&[u8], i32); 8] = [
+        (&[], 1),
+        (&[0x01], 1),                      // length −1
+        (&[0x7e, 0, 0, 0, 1, 1, 0], 1),    // length past the end
+        (&[0x00], 1),                      // empty body
+        (&[0x0c, 0, 0, 0, 3, 1, 0], 1),    // key length −2
+        (&[0x0c, 0, 0, 0, 1, 0x20, 0], 1), // value past the end of the record
+        (&[0x0c, 0, 0, 0, 1, 1, 0], 2),    // fewer records than said
+        (&[0x0c, 0, 0, 0, 1, 1, 0, 9], 1), // bytes left
+    ];
+
     #[test]
     fn lengths_that_lie_end_the_walk() {
-        for (payload, count) in [
-            (&[][..], 1),
-            (&[0x01], 1),                      // length −1
-            (&[0x7e, 0, 0, 0, 1, 1, 0], 1),    // length past the end
-            (&[0x00], 1),                      // empty body
-            (&[0x0c, 0, 0, 0, 3, 1, 0], 1),    // key length −2
-            (&[0x0c, 0, 0, 0, 1, 0x20, 0], 1), // value past the end of the record
-            (&[0x0c, 0, 0, 0, 1, 1, 0], 2),    // fewer records than said
-            (&[0x0c, 0, 0, 0, 1, 1, 0, 9], 1), // bytes left
-        ] {
+        for (payload, count) in LYING_LENGTHS {
             let walk: Vec<_> = RecordViews::new(payload, count).collect();
             assert!(walk.last().unwrap().is_err(), "{payload:x?}");
         }

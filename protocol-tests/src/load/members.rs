@@ -1,5 +1,7 @@
 //! Members of groups, each alone in its own: how they come, and what they say while they stay.
 
+use std::time::{Duration, Instant};
+
 use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::offset_commit_request::{
@@ -34,8 +36,11 @@ const SESSION_TIMEOUT_MS: i32 = 45_000;
 const REBALANCE_TIMEOUT_MS: i32 = 60_000;
 /// The epoch of one who comes.
 const JOINS: i32 = 0;
-/// How many heartbeats a member alone in its group may need until it has all partitions.
-const HEARTBEATS_MAX: usize = 1000;
+/// Within which a member alone in its group has all partitions, however many heartbeats that takes: Apache's
+/// coordinator learns of a new topic, and computes an assignment, beside the requests.
+const ASSIGNED_LIMIT: Duration = Duration::from_secs(30);
+/// Who asks more often would be what the broker is busy with.
+const ASK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Who divides the partitions: a member, or the broker (KIP-848).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,7 +235,9 @@ impl Member {
         let id = new_member_id();
         let mut request = consumer_join_request(&group, topic, &id);
         let mut has_all = false;
-        for _ in 0..HEARTBEATS_MAX {
+        let deadline = Instant::now() + ASSIGNED_LIMIT;
+        loop {
+            assert!(Instant::now() < deadline, "{group}: not all within {ASSIGNED_LIMIT:?}");
             let answer = ask_until(connection, CONSUMER_HEARTBEAT_VERSION, &request, |answer| {
                 !error::is_coordinator_away(answer.error_code)
             });
@@ -240,6 +247,7 @@ impl Member {
                 if has_all {
                     return Self { group, id, epoch, protocol: Protocol::Consumer };
                 }
+                std::thread::sleep(ASK_AGAIN);
                 continue;
             };
             let mut partitions: Vec<i32> =
@@ -249,7 +257,6 @@ impl Member {
             request = consumer_heartbeat_request(&group, &id, epoch)
                 .with_topic_partitions(Some(owned(topic, partitions)));
         }
-        panic!("{group}: not all partitions after {HEARTBEATS_MAX} heartbeats");
     }
 
     /// The offset of the first so many partitions.

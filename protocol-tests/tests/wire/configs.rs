@@ -105,6 +105,7 @@ fn incremental_alter_configs() {
             change(TOPIC, "wire", &[("no.such.key", 0, Some("1"))]),
             change(TOPIC, "unknown", &[("retention.ms", 0, Some("1"))]),
             change(TOPIC, "wire", &[("a", 0, Some("1")), ("a", 0, Some("2"))]),
+            change(BROKER, "1", &[("log.cleaner.threads", 0, Some("5"))]),
             change(BROKER, "1", &[("log.cleaner.threads", 0, Some("2"))]),
             change(BROKER, "", &[("message.max.bytes", 0, Some("2000000"))]),
             change(BROKER, "1", &[("node.id", 0, Some("2"))]),

@@ -52,8 +52,12 @@ fn times(config: &BrokerConfig, require: &mut Require<'_>) {
         "log.retention.ms must be unlimited (-1) or, greater than or equal to 1".to_owned()
     });
     let number = |key: &str| integer(config, key);
-    let per_thread =
-        number("log.cleaner.dedupe.buffer.size") / number("log.cleaner.threads").max(1);
+    // Kafka divides by it.
+    let threads = number("log.cleaner.threads");
+    require(threads >= 1, "log.cleaner.threads", &|| {
+        "log.cleaner.threads must be at least 1".to_owned()
+    });
+    let per_thread = number("log.cleaner.dedupe.buffer.size") / threads.max(1);
     require(per_thread > 1024 * 1024, "log.cleaner.dedupe.buffer.size", &|| {
         "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.".to_owned()
     });

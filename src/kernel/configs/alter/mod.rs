@@ -335,6 +335,7 @@ pub fn check_broker(
     let merged = BrokerLayers { dynamic_broker: broker, dynamic_default: default, fixed };
     check_connections(layers, &merged)?;
     check_threads(layers, &merged)?;
+    check_cleaner_threads(layers, &merged)?;
     check_allowed(own_layer(resource, layers), new)
 }
 
@@ -367,6 +368,25 @@ fn check_threads(layers: &BrokerLayers<'_>, merged: &BrokerLayers<'_>) -> Result
         )));
     }
     Ok(())
+}
+
+/// The cleaner's threads may at most double or halve in one step, too, which Kafka says in other words.
+fn check_cleaner_threads(
+    layers: &BrokerLayers<'_>,
+    merged: &BrokerLayers<'_>,
+) -> Result<(), AlterRefusal> {
+    let number = |layers: &BrokerLayers<'_>| {
+        layers.value("log.cleaner.threads").and_then(|text| text.trim().parse::<i64>().ok())
+    };
+    let (Some(new), Some(now)) = (number(merged), number(layers)) else { return Ok(()) };
+    let limit = if new < now / 2 {
+        "reduced to less than half"
+    } else if new > now * 2 {
+        "increased to more than double"
+    } else {
+        return Ok(());
+    };
+    Err(invalid_dynamic(&format!("Log cleaner threads cannot be {limit} the current value {now}")))
 }
 
 /// Nobody could connect any more, and so nobody could take it back: a start may have such limits, a change may not.

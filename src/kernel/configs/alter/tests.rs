@@ -197,6 +197,7 @@ fn the_whole_configuration_must_stay_right() {
             "0",
             "requirement failed: max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set.",
         ),
+        ("log.cleaner.threads", "0", "requirement failed: log.cleaner.threads must be at least 1"),
         (
             "log.cleaner.dedupe.buffer.size",
             "1",
@@ -245,6 +246,39 @@ fn a_change_does_not_shut_everyone_out() {
     assert_eq!(check("max.connections"), Ok(()));
     let rate = refusal(check("max.connection.creation.rate"));
     assert_eq!(rate, (42, words("max.connections", "0")));
+}
+
+/// As the pools of threads.
+#[test]
+fn the_cleaner_has_at_most_twice_or_half_its_threads() {
+    let words = |why: &str| {
+        format!(
+            "Invalid value org.apache.kafka.common.config.ConfigException: Log cleaner threads \
+             {why} for configuration Invalid dynamic configuration"
+        )
+    };
+    let check = |now: &str, key: &str, value: &'static str| {
+        let mut fixed = node().explicit;
+        fixed.extend(texts(&[("log.cleaner.threads", now)]));
+        let (config, none) = (BrokerConfig::new(&fixed).unwrap(), Texts::new());
+        let layers = BrokerLayers { dynamic_broker: &none, dynamic_default: &none, fixed: &fixed };
+        check_broker_changes(Resource::Broker, &config, &layers, &[change(key, SET, value)])
+    };
+    let threads = "log.cleaner.threads";
+    for (now, key, value, why) in [
+        ("4", threads, "1", "cannot be reduced to less than half the current value 4"),
+        ("4", threads, "9", "cannot be increased to more than double the current value 4"),
+    ] {
+        assert_eq!(refusal(check(now, key, value)), (42, words(why)), "{now} {key} {value}");
+    }
+    for (now, key, value) in [
+        ("4", threads, "2"),
+        ("4", threads, "8"),
+        ("1", threads, "2"),
+        ("4", "log.retention.ms", "90000"),
+    ] {
+        assert_eq!(check(now, key, value), Ok(()), "{now} {key} {value}");
+    }
 }
 
 #[test]
