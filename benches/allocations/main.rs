@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "a bench speaks on stdout")]
 
+mod coordinators;
 mod counting;
 mod log;
 mod rows;

@@ -46,6 +46,7 @@ pub fn all() -> Vec<Row> {
     rows.extend(fetch());
     rows.extend(crate::log::rows());
     rows.extend(crate::sessions::rows());
+    rows.extend(crate::coordinators::rows());
     rows
 }
 
