@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 
-use kafka_protocol::messages::{HeartbeatRequest, LeaveGroupRequest, SyncGroupRequest};
+use kafka_protocol::messages::{
+    HeartbeatRequest, LeaveGroupRequest, OffsetDeleteRequest, SyncGroupRequest,
+};
 
+use super::topics::Place;
 use crate::kernel::groups::offsets::{CommitRequest, FetchRequest, TxnCommitRequest};
 use crate::kernel::groups::requests::{
-    ConsumerGroupHeartbeat, GroupReply, GroupRequest, JoinGroup,
+    ConsumerGroupHeartbeat, DescribeGroups, GroupReply, GroupRequest, JoinGroup, owned,
 };
 use crate::kernel::txns::vouching::Operation;
 use crate::kernel::txns::{AddPartitions, EndTransaction, InitProducerId, TransactionReply};
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::{PartitionId, ProducerId};
 use crate::wire::batch::Batch;
+
+/// From here on DescribeGroups says that a group is not there.
+const DESCRIBE_GROUPS_VERSION: i16 = 6;
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -43,6 +49,20 @@ pub enum Ask {
     Produce(Box<Produce>),
     /// TxnOffsetCommit.
     TxnCommit(Box<TxnCommitRequest>, Operation),
+    /// OffsetDelete.
+    DeleteOffsets(Box<OffsetDeleteRequest>),
+    /// DeleteGroups, of one group.
+    DeleteGroup(String),
+    /// DescribeGroups, of one group.
+    DescribeGroup(String),
+    /// ConsumerGroupDescribe, of one group.
+    DescribeConsumerGroup(String),
+    /// DescribeTransactions, of one id.
+    DescribeTransaction(String),
+    /// ListTransactions, all of them.
+    ListTransactions,
+    /// DescribeProducers, of one partition.
+    DescribeProducers(Place),
 }
 
 /// A batch for a partition.
@@ -67,8 +87,8 @@ pub enum Answer {
     Group(GroupReply),
     /// By the transaction coordinator.
     Transaction(TransactionReply),
-    /// By the leader of a partition.
-    Produced,
+    /// By the leader of a partition: a batch is written, or its producers are told.
+    Done,
     /// There is only a code.
     Failed(ErrorCode),
 }
@@ -79,7 +99,7 @@ impl Answer {
         let of = |code: i16| ErrorCode::ALL.iter().copied().find(|it| it.code() == code);
         let code = match self {
             Self::Failed(code) | Self::Transaction(Err(code)) => Some(*code),
-            Self::Transaction(Ok(_)) | Self::Produced => None,
+            Self::Transaction(Ok(_)) | Self::Done => None,
             Self::Group(reply) => match reply {
                 GroupReply::JoinGroup(it) => of(it.error_code),
                 GroupReply::SyncGroup(it) => of(it.error_code),
@@ -113,6 +133,13 @@ impl Ask {
             Self::End(_) => "EndTxn",
             Self::Produce(_) => "Produce",
             Self::TxnCommit(..) => "TxnOffsetCommit",
+            Self::DeleteOffsets(_) => "OffsetDelete",
+            Self::DeleteGroup(_) => "DeleteGroups",
+            Self::DescribeGroup(_) => "DescribeGroups",
+            Self::DescribeConsumerGroup(_) => "ConsumerGroupDescribe",
+            Self::DescribeTransaction(_) => "DescribeTransactions",
+            Self::ListTransactions => "ListTransactions",
+            Self::DescribeProducers(_) => "DescribeProducers",
         }
     }
 
@@ -128,6 +155,19 @@ impl Ask {
             }
             Self::Commit(it) => (it.group_id.to_string(), GroupRequest::OffsetCommit(it)),
             Self::Fetch(it) => (it.group.group_id.to_string(), GroupRequest::OffsetFetch(it)),
+            Self::DeleteOffsets(it) => (it.group_id.to_string(), GroupRequest::OffsetDelete(*it)),
+            Self::DeleteGroup(id) => {
+                let ids = vec![owned(&id)];
+                (id, GroupRequest::DeleteGroups(ids))
+            }
+            Self::DescribeGroup(id) => {
+                let (groups, version) = (vec![owned(&id)], DESCRIBE_GROUPS_VERSION);
+                (id, GroupRequest::DescribeGroups(DescribeGroups { groups, version }))
+            }
+            Self::DescribeConsumerGroup(id) => {
+                let ids = vec![owned(&id)];
+                (id, GroupRequest::ConsumerGroupDescribe(ids))
+            }
             other => return Err(Box::new(other)),
         };
         Ok((group, request))

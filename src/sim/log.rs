@@ -1,27 +1,32 @@
 //! A partition as its leader has it: the kernel's log on a disk in memory, a high watermark that replicas may hold back,
 //! and appends that fail. Beside it a plain list of what was appended: the truth that checkers compare with.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::kernel::log::Log;
 use crate::kernel::log::append::{AppendError, Appended, Origin};
+use crate::kernel::log::cleaner::{Door, Limits, clean};
 use crate::kernel::log::config::LogConfig;
 use crate::kernel::log::disk::simulated::{Loss, SimulatedDisk};
-use crate::kernel::log::producers::ProducerError;
 use crate::kernel::log::producers::verification::VerificationGuard;
+use crate::kernel::log::producers::{ProducerEntry, ProducerError};
 use crate::kernel::log::read::ReadLimits;
 use crate::kernel::log::recovery::LogStart;
+use crate::kernel::log::{Log, LogError};
 use crate::types::epoch::{LeaderEpoch, ProducerEpoch};
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::{PartitionId, ProducerId, TopicId};
 use crate::types::offset::Offset;
 use crate::types::time::Now;
 use crate::wire::batch::{Batch, BatchHeader, Batches};
+
+/// What a cleaning takes.
+const CLEANING: Limits =
+    Limits { map_bytes: 1 << 16, load_factor: 0.9, buffer_bytes: 4096, secret: [1, 2] };
 
 /// How an append fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +79,10 @@ pub struct PartitionLog {
     pub refused: Vec<(Offset, Batch)>,
     /// What the checkers have not seen, and where it stands among what happened to all logs.
     pub happened: Vec<(u64, Happened)>,
+    /// How many batches compaction has taken away.
+    pub compacted: usize,
+    /// Something of it has changed since the checkers last looked.
+    pub is_touched: bool,
     order: Rc<Cell<u64>>,
     disk: SimulatedDisk,
     directory: PathBuf,
@@ -105,6 +114,8 @@ impl PartitionLog {
             truth: Vec::new(),
             refused: Vec::new(),
             happened: Vec::new(),
+            compacted: 0,
+            is_touched: true,
             order,
             disk,
             directory,
@@ -132,6 +143,7 @@ impl PartitionLog {
         epoch: Option<LeaderEpoch>,
         now: Now,
     ) -> Result<Appended, ErrorCode> {
+        self.is_touched = true;
         if !self.leads {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
@@ -174,8 +186,14 @@ impl PartitionLog {
 
     /// All replicas have it up to there.
     pub fn replicate(&mut self, up_to: Offset) {
+        self.is_touched = true;
         self.high_watermark = self.high_watermark.max(up_to.min(self.end()));
         self.log.on_high_watermark(self.high_watermark);
+    }
+
+    /// Who writes to it.
+    pub fn producers(&self) -> Vec<(ProducerId, &ProducerEntry)> {
+        self.log.producers().sorted()
     }
 
     /// See [`Log::start_verification`].
@@ -223,6 +241,20 @@ impl PartitionLog {
         Ok(batches)
     }
 
+    /// Takes away what a later record of the same key has made superfluous, in what is closed and stable. Returns whether
+    /// there was anything to look at.
+    pub fn compact(&mut self, now: Now) -> Result<bool, String> {
+        let stable = self.last_stable_offset();
+        let plan = self.log.begin_cleaning(stable, now).map_err(|error| error.to_string())?;
+        let Some(plan) = plan else { return Ok(false) };
+        let door = Alone(RefCell::new(&mut self.log));
+        let cleaned = clean(&door, plan, &CLEANING, &mut |_| true);
+        cleaned.map_err(|error| format!("a cleaning fails: {error}"))?;
+        let left = self.read(u32::MAX >> 8)?.len();
+        self.compacted = self.truth.len().saturating_sub(left);
+        Ok(true)
+    }
+
     /// Its list of aborted transactions: whose, where each begins, where its marker is.
     pub fn aborted(&mut self) -> Result<Vec<(i64, Offset, Offset)>, String> {
         let end = self.end();
@@ -233,6 +265,7 @@ impl PartitionLog {
 
     /// The process dies, and opens the log again. A write that nobody was told of may be torn.
     pub fn crash(&mut self, tears: bool, now: Now) -> Result<bool, String> {
+        self.is_touched = true;
         let is_torn = tears && self.end() > self.high_watermark;
         let loss = if is_torn { Loss::Torn { kept_bytes: 40 } } else { Loss::Nothing };
         self.disk = self.disk.after_crash(self.disk.operations(), loss);
@@ -241,7 +274,9 @@ impl PartitionLog {
         let (topic_id, config) = (self.identity.topic_id, Arc::clone(&self.config));
         let opened = Log::open(self.disk.clone(), &self.directory, topic_id, config, start, now);
         let (log, _) = opened.map_err(|error| error.to_string())?;
+        let cleaned_to = self.log.cleaned_to();
         self.log = log;
+        self.log.set_cleaned_to(cleaned_to);
         self.fault = None;
         self.cut_truth();
         self.log.on_high_watermark(self.high_watermark);
@@ -250,6 +285,7 @@ impl PartitionLog {
 
     /// Another leads, who has it up to some offset that is not below the high watermark.
     pub fn cut(&mut self, at: Offset, now: Now) -> Result<(), String> {
+        self.is_touched = true;
         let at = at.max(self.high_watermark);
         self.log.truncate_to(at, now).map_err(|error| error.to_string())?;
         self.cut_truth();
@@ -276,5 +312,17 @@ impl PartitionLog {
             self.truth.truncate(kept);
             self.note(Happened::Cut(kept));
         }
+    }
+}
+
+/// The way of a cleaning to a log that nobody else uses.
+struct Alone<'a>(RefCell<&'a mut Log<SimulatedDisk>>);
+
+impl Door<SimulatedDisk> for Alone<'_> {
+    fn with_log<R>(
+        &self,
+        act: impl FnOnce(&mut Log<SimulatedDisk>) -> Result<R, LogError>,
+    ) -> Result<Option<R>, LogError> {
+        act(&mut self.0.borrow_mut()).map(Some)
     }
 }

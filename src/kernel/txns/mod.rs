@@ -37,6 +37,8 @@ pub use asking::{
     MarkerOutcomes, MarkersWritten, TransactionReply, TransactionRequest, VerifyPartitions,
     WriteMarkers,
 };
+#[cfg(test)]
+pub use asking::{Description, ListedTransaction};
 pub use shard::TransactionShard;
 #[cfg(any(test, feature = "sim"))]
 pub use shard::record as log_record;

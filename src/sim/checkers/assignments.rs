@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
 use crate::kernel::groups::shard::GroupShard;
 use crate::sim::sometimes::{Counters, Sometimes};
 use crate::wire::coordinator_records::consumer_protocol::ConsumerProtocolAssignment;
+
+/// What a group is called to be whose members have their assignments.
+const STABLE: &str = "Stable";
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -77,6 +81,27 @@ impl Assignments {
             }
         }
         given.insert(member.clone(), (id.clone(), response.assignment.clone()));
+        Ok(())
+    }
+
+    /// A group is described, which was in that generation.
+    pub fn check_described(
+        &self,
+        (group, generation): (&str, i32),
+        described: &[DescribedGroup],
+        counters: &mut Counters,
+    ) -> Result<(), String> {
+        let Some(given) = self.given.get(&(group.to_owned(), generation)) else { return Ok(()) };
+        for described in described.iter().filter(|it| it.group_state.as_str() == STABLE) {
+            counters.hit(Sometimes::ClassicGroupDescribed);
+            for member in &described.members {
+                let name = member.group_instance_id.as_ref().unwrap_or(&member.member_id);
+                let told = given.get(name.as_str()).map(|(_, assignment)| assignment);
+                if told.is_some_and(|told| *told != member.member_assignment) {
+                    return Err(format!("{name:?} of {group} is described with what it has not"));
+                }
+            }
+        }
         Ok(())
     }
 }

@@ -8,12 +8,15 @@
 //!   Kafka's ([`stale_positions`]);
 //! - [`commits`]: only members of the present generation or epoch commit;
 //! - [`generations`], [`owners`], [`assignments`]: generations rise, partitions and names have one owner;
+//! - [`deletions`], [`descriptions`]: what was deleted is gone, and what is told of groups and transactions is so;
 //! - [`replayed`]: a shard is what its log says, however that was compacted;
 //! - [`high_watermark`]: what was told is not lost;
 //! - [`settled`], [`visible`]: in the end nothing hangs, and readers see whole transactions or nothing of them.
 
 mod assignments;
 mod commits;
+mod deletions;
+pub mod descriptions;
 mod generations;
 mod high_watermark;
 mod identities;
@@ -33,6 +36,8 @@ use std::collections::BTreeMap;
 
 use self::assignments::Assignments;
 use self::commits::MayCommit;
+use self::deletions::Deletions;
+use self::descriptions::{ExpectedGroup, ExpectedTransactions, LoggedGroups};
 use self::generations::Generations;
 use self::high_watermark::HighWatermarks;
 use self::identities::Identities;
@@ -47,12 +52,20 @@ use super::log::{Happened, PartitionLog};
 use super::sometimes::{Counters, Sometimes};
 use super::topics::{OFFSETS, Place, TRANSACTIONS};
 use super::world::Node;
+use crate::kernel::groups::classic::ClassicGroup;
 use crate::kernel::groups::requests::{GroupReply, GroupRequest};
 use crate::kernel::groups::shard::GroupShard;
 use crate::kernel::log::producers::EndTransactionMarker;
+use crate::kernel::metadata::image::Image;
 use crate::kernel::txns::TransactionReply;
 use crate::types::error_code::ErrorCode;
 use crate::types::offset::Offset;
+use crate::wire::batch::Batch;
+use crate::wire::coordinator_records::groups::GroupRecord;
+use crate::wire::record_iter::iterate;
+
+/// The records of a batch take no more.
+const UNPACKED_BYTES_MAX: usize = 1 << 20;
 
 /// What the reply to a call is held against.
 #[derive(Debug)]
@@ -65,6 +78,12 @@ pub enum Expected {
     Offsets(ExpectedOffsets),
     /// Whose assignment it is, of which group and generation.
     Assignment(assignments::Whose),
+    /// What is to be gone.
+    Deletion(deletions::Asked),
+    /// What was assigned in a group, and in which generation.
+    Described(String, i32),
+    /// What is to be told of a consumer group.
+    DescribedConsumer(ExpectedGroup),
 }
 
 /// All that look on. See the module.
@@ -74,6 +93,10 @@ pub struct Checks {
     open: BTreeMap<Place, OpenTransactions>,
     offsets: BTreeMap<i32, CommittedOffsets>,
     stale: StalePositions,
+    logged: BTreeMap<i32, LoggedGroups>,
+    deletions: Deletions,
+    /// What is being decided deletes something.
+    deletes: bool,
     identities: Identities,
     assignments: Assignments,
     generations: Generations,
@@ -92,6 +115,9 @@ impl Checks {
             open: BTreeMap::new(),
             offsets: BTreeMap::new(),
             stale: StalePositions::default(),
+            logged: BTreeMap::new(),
+            deletions: Deletions::default(),
+            deletes: false,
             identities: Identities::default(),
             assignments: Assignments::default(),
             generations: Generations::default(),
@@ -133,13 +159,34 @@ impl Checks {
                 }
                 self.open.entry(place).or_default().take(batch)?;
                 if place.0 == OFFSETS {
-                    let may_go_back = &mut |key: &_| self.stale.may_go_back(key);
-                    let offsets = self.offsets.entry(place.1).or_default();
-                    offsets.take(batch, may_go_back, counters)?;
+                    self.on_offsets(place.1, batch, counters)?;
                 }
                 Ok(())
             }
         }
+    }
+
+    fn on_offsets(
+        &mut self,
+        partition: i32,
+        batch: &Batch,
+        counters: &mut Counters,
+    ) -> Result<(), String> {
+        let records = group_records(batch)?;
+        let gone = |(_, record): &(Offset, GroupRecord)| {
+            matches!(record, GroupRecord::OffsetCommit(_, None))
+        };
+        if records.iter().any(gone) {
+            let deleted = Sometimes::OffsetsDeleted;
+            counters.hit(if self.deletes { deleted } else { Sometimes::OffsetsExpired });
+        }
+        let logged = self.logged.entry(partition).or_default();
+        for (_, record) in &records {
+            logged.take(record);
+        }
+        let may_go_back = &mut |key: &_| self.stale.may_go_back(key);
+        let offsets = self.offsets.entry(partition).or_default();
+        offsets.take(batch, &records, may_go_back, counters)
     }
 
     /// What was cut off did not happen.
@@ -156,10 +203,16 @@ impl Checks {
             }
             OFFSETS => {
                 let offsets = self.offsets.entry(place.1).or_default();
+                let logged = self.logged.entry(place.1).or_default();
                 *offsets = CommittedOffsets::default();
+                *logged = LoggedGroups::default();
                 for batch in kept {
+                    let records = group_records(batch)?;
+                    for (_, record) in &records {
+                        logged.take(record);
+                    }
                     // It was looked at before.
-                    offsets.take(batch, &mut |_| true, &mut uncounted)?;
+                    offsets.take(batch, &records, &mut |_| true, &mut uncounted)?;
                 }
             }
             _ => {}
@@ -170,15 +223,25 @@ impl Checks {
     }
 
     /// What must hold at any time.
-    pub fn at_any_time(&mut self, node: &Node, counters: &mut Counters) -> Result<(), String> {
+    pub fn at_any_time(&mut self, node: &mut Node, counters: &mut Counters) -> Result<(), String> {
         if let Some(found) = self.found.take() {
             return Err(found);
         }
-        for (place, log) in &node.logs {
+        // What nothing has happened to is as it was.
+        for (place, log) in &mut node.logs {
+            if !std::mem::take(&mut log.is_touched) {
+                continue;
+            }
             self.high_watermarks.check(*place, log)?;
             if let Some(open) = self.open.get(place) {
                 open.check(*place, log)?;
             }
+        }
+        self.stale.note_commit(None);
+        self.deletes = false;
+        self.deletions.keep_promises(|partition| self.offsets.get(&partition))?;
+        if !std::mem::take(&mut node.groups_touched) {
+            return Ok(());
         }
         for (partition, shard) in &node.groups {
             let Some(machine) = shard.machine() else { continue };
@@ -188,7 +251,6 @@ impl Checks {
                 self.stale.keep(machine, &node.image);
             }
         }
-        self.stale.note_commit(None);
         if self.groups_changed {
             let machines = node.groups.values().filter_map(|shard| shard.machine());
             self.assignments.keep(|group| {
@@ -204,6 +266,7 @@ impl Checks {
         &mut self,
         partition: i32,
         machine: Option<&GroupShard>,
+        image: &Image,
         request: &GroupRequest,
         counters: &mut Counters,
     ) -> Expected {
@@ -226,8 +289,31 @@ impl Checks {
             GroupRequest::SyncGroup(it) => {
                 assignments::whose(machine, it).map_or(Expected::Anything, Expected::Assignment)
             }
+            GroupRequest::OffsetDelete(it) => {
+                self.expect_deletion(partition, machine, &it.group_id)
+            }
+            GroupRequest::DeleteGroups(ids) => {
+                let id = ids.first().map_or("", |id| id.as_str());
+                self.expect_deletion(partition, machine, id)
+            }
+            GroupRequest::DescribeGroups(it) => {
+                let id = it.groups.first().map_or("", |id| id.as_str());
+                let generation = machine.groups().classic(id).map_or(-1, ClassicGroup::generation);
+                Expected::Described(id.to_owned(), generation)
+            }
+            GroupRequest::ConsumerGroupDescribe(ids) => {
+                let id = ids.first().map_or("", |id| id.as_str());
+                let logged = self.logged.get(&partition).and_then(|logged| logged.of(id));
+                Expected::DescribedConsumer(ExpectedGroup::new(logged, image))
+            }
             _ => Expected::Anything,
         }
+    }
+
+    fn expect_deletion(&mut self, partition: i32, machine: &GroupShard, id: &str) -> Expected {
+        self.deletes = true;
+        let end = self.offsets.get(&partition).map_or(Offset::ZERO, CommittedOffsets::end);
+        Expected::Deletion(deletions::asked(partition, machine, id, end))
     }
 
     /// It was, and the reply leaves.
@@ -250,6 +336,14 @@ impl Checks {
             (Expected::Assignment(whose), Ok(GroupReply::SyncGroup(response))) => {
                 self.assignments.check(whose, response, counters)
             }
+            (Expected::Deletion(asked), Ok(reply)) => self.deletions.check(asked, reply, counters),
+            (Expected::Described(id, generation), Ok(GroupReply::DescribeGroups(described))) => {
+                self.assignments.check_described((id, *generation), described, counters)
+            }
+            (
+                Expected::DescribedConsumer(expected),
+                Ok(GroupReply::ConsumerGroupDescribe(described)),
+            ) => expected.check(described, counters),
             _ => Ok(()),
         };
         self.report(checked);
@@ -263,6 +357,35 @@ impl Checks {
         counters: &mut Counters,
     ) {
         let checked = self.identities.check(ask, reply, counters);
+        self.report(checked);
+    }
+
+    /// What is to be told of transactions.
+    pub fn expect_transactions(&self, ask: &Ask) -> ExpectedTransactions {
+        ExpectedTransactions::of(&self.states, ask)
+    }
+
+    /// It is told.
+    pub fn on_transactions_described(
+        &mut self,
+        expected: &ExpectedTransactions,
+        reply: &TransactionReply,
+        counters: &mut Counters,
+    ) {
+        let checked = expected.check(reply, counters);
+        self.report(checked);
+    }
+
+    /// The producers of a partition are described.
+    pub fn on_producers_described(
+        &mut self,
+        place: Place,
+        log: &PartitionLog,
+        counters: &mut Counters,
+    ) {
+        let none = OpenTransactions::default();
+        let open = self.open.get(&place).unwrap_or(&none);
+        let checked = open.check_described(&log.producers(), counters);
         self.report(checked);
     }
 
@@ -284,7 +407,28 @@ impl Checks {
     }
 }
 
-/// Every shard is what its log says, and what the compacted log says.
+/// The records of a batch of `__consumer_offsets` that are known, and where they are.
+fn group_records(batch: &Batch) -> Result<Vec<(Offset, GroupRecord)>, String> {
+    if batch.header.is_control() {
+        return Ok(Vec::new());
+    }
+    let mut records = Vec::new();
+    for record in iterate(batch, UNPACKED_BYTES_MAX).map_err(|error| error.to_string())? {
+        let record = record.map_err(|error| error.to_string())?;
+        let Some(key) = &record.key else { continue };
+        if let Ok(Some(read)) = GroupRecord::decode(key, record.value.as_ref()) {
+            records.push((record.offset, read));
+        }
+    }
+    Ok(records)
+}
+
+/// A shard is what its log says, and what the compacted log says.
+pub fn compare(node: &Node, place: Place, chance: &mut Chance) -> Result<(), String> {
+    replayed::check_one(node, place, chance)
+}
+
+/// Every shard is.
 pub fn compare_all(node: &Node, chance: &mut Chance) -> Result<(), String> {
     replayed::check_all(node, chance)
 }

@@ -14,10 +14,7 @@ use crate::types::error_code::ErrorCode;
 use crate::types::offset::Offset;
 use crate::wire::batch::Batch;
 use crate::wire::coordinator_records::groups::GroupRecord;
-use crate::wire::record_iter::iterate;
 
-/// The records of a batch take no more.
-const UNPACKED_BYTES_MAX: usize = 1 << 20;
 /// Groups whose members read in order, by how they are called here.
 const READERS: &str = "g";
 
@@ -29,6 +26,8 @@ pub type Key = (String, String, i32);
 pub struct CommittedOffsets {
     committed: BTreeMap<Key, (i64, Offset)>,
     pending: BTreeMap<i64, BTreeMap<Key, (i64, Offset)>>,
+    /// The end of what was taken.
+    end: Offset,
 }
 
 /// What a fetch is to be answered: for each partition its offset, or none if it is not stable.
@@ -39,40 +38,46 @@ pub struct ExpectedOffsets {
 }
 
 impl CommittedOffsets {
-    /// Takes a batch of the log. What members have committed does not go back, unless it may.
+    /// Takes a batch of the log, which has these records. What members have committed does not go back, unless it may.
     pub fn take(
         &mut self,
         batch: &Batch,
+        records: &[(Offset, GroupRecord)],
         may_go_back: &mut dyn FnMut(&Key) -> bool,
         counters: &mut Counters,
     ) -> Result<(), String> {
         let header = &batch.header;
-        if header.is_control() {
-            if let Some(marker) = EndTransactionMarker::of_batch(batch) {
-                self.end(header.producer_id.0, marker.abort, counters);
-            }
-            return Ok(());
+        self.end = header.last_offset().next();
+        if let Some(marker) = EndTransactionMarker::of_batch(batch) {
+            self.end_transaction(header.producer_id.0, marker.abort, counters);
         }
-        let records = iterate(batch, UNPACKED_BYTES_MAX).map_err(|error| error.to_string())?;
-        for record in records {
-            let record = record.map_err(|error| error.to_string())?;
-            let Some(key) = &record.key else { continue };
-            let read = GroupRecord::decode(key, record.value.as_ref());
-            let Ok(Some(GroupRecord::OffsetCommit(key, value))) = read else { continue };
-            let key = (key.group, key.topic, key.partition);
+        for (at, record) in records {
+            let GroupRecord::OffsetCommit(key, value) = record else { continue };
+            let key = (key.group.clone(), key.topic.clone(), key.partition);
             match value {
-                None => self.forget(&key, counters),
+                None => self.forget(&key),
                 Some(value) if header.is_transactional() => {
                     let pending = self.pending.entry(header.producer_id.0).or_default();
-                    pending.insert(key, (value.offset, record.offset));
+                    pending.insert(key, (value.offset, *at));
                 }
                 Some(value) => {
                     let may_go_back = may_go_back(&key);
-                    self.commit(key, value.offset, record.offset, may_go_back)?;
+                    self.commit(key, value.offset, *at, may_go_back)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// The end of what was taken.
+    pub const fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// What there is, committed or pending, that was written before this offset.
+    pub fn older_than(&self, at: Offset) -> impl Iterator<Item = &Key> {
+        let all = self.committed.iter().chain(self.pending.values().flatten());
+        all.filter(move |(_, (_, of))| *of < at).map(|(key, _)| key)
     }
 
     fn commit(
@@ -94,16 +99,14 @@ impl CommittedOffsets {
         Ok(())
     }
 
-    fn forget(&mut self, key: &Key, counters: &mut Counters) {
-        if self.committed.remove(key).is_some() {
-            counters.hit(Sometimes::OffsetsExpired);
-        }
+    fn forget(&mut self, key: &Key) {
+        self.committed.remove(key);
         for pending in self.pending.values_mut() {
             pending.remove(key);
         }
     }
 
-    fn end(&mut self, producer_id: i64, is_abort: bool, counters: &mut Counters) {
+    fn end_transaction(&mut self, producer_id: i64, is_abort: bool, counters: &mut Counters) {
         for (key, (offset, at)) in self.pending.remove(&producer_id).unwrap_or_default() {
             if is_abort {
                 counters.hit(Sometimes::OffsetsAborted);

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::kernel::log::producers::ProducerEntry;
 use crate::sim::log::PartitionLog;
+use crate::sim::sometimes::{Counters, Sometimes};
 use crate::sim::topics::{NAMES, Place};
+use crate::types::ids::ProducerId;
 use crate::types::offset::Offset;
 use crate::wire::batch::Batch;
 
@@ -50,11 +53,31 @@ impl OpenTransactions {
         }
     }
 
+    /// Holds what is described of a log's producers against it: who has a transaction open, in which epoch, and since where.
+    pub fn check_described(
+        &self,
+        described: &[(ProducerId, &ProducerEntry)],
+        counters: &mut Counters,
+    ) -> Result<(), String> {
+        let open = described.iter().filter_map(|(id, entry)| {
+            Some((id.0, (entry.epoch.0, entry.transaction_first_offset?)))
+        });
+        let open: BTreeMap<i64, (i16, Offset)> = open.collect();
+        if !open.is_empty() {
+            counters.hit(Sometimes::OpenProducerDescribed);
+        }
+        if open == self.open {
+            return Ok(());
+        }
+        Err(format!("open transactions are described as {open:?}, not {:?}", self.open))
+    }
+
     /// Holds the log against it.
     pub fn check(&self, (topic, at): Place, log: &PartitionLog) -> Result<(), String> {
         let high_watermark = log.high_watermark;
         let open = self.open.values().map(|(_, first)| *first);
-        let ended = self.ended.iter().filter(|(_, marker)| *marker >= high_watermark);
+        // In the order of their markers.
+        let ended = self.ended.iter().rev().take_while(|(_, marker)| *marker >= high_watermark);
         let first = open.chain(ended.map(|(first, _)| *first)).min();
         let expected = first.unwrap_or(high_watermark).min(high_watermark);
         let found = log.last_stable_offset();

@@ -13,7 +13,7 @@ use crate::kernel::machine::{Machine, Marker, Replayed, ShardId};
 use crate::kernel::txns::TransactionShard;
 use crate::sim::chance::Chance;
 use crate::sim::log::PartitionLog;
-use crate::sim::topics::{OFFSETS, TRANSACTIONS};
+use crate::sim::topics::{OFFSETS, Place, TRANSACTIONS};
 use crate::sim::world::Node;
 use crate::types::offset::Offset;
 use crate::wire::batch::Batch;
@@ -25,19 +25,23 @@ const UNPACKED_BYTES_MAX: usize = 1 << 20;
 
 /// All shards that work.
 pub fn check_all(node: &Node, chance: &mut Chance) -> Result<(), String> {
-    for (partition, shard) in &node.groups {
-        let log = node.logs.get(&(OFFSETS, *partition));
-        if let (Some(machine), Some(log)) = (shard.machine(), log) {
-            let ahead = groups_ahead(log)?;
-            let differ = |own: &GroupShard, other: &GroupShard| differs_from(own, other, &ahead);
-            check(shard.id, machine, log, chance, differ)?;
-        }
+    let groups = node.groups.keys().map(|at| (OFFSETS, *at));
+    let transactions = node.transactions.keys().map(|at| (TRANSACTIONS, *at));
+    groups.chain(transactions).try_for_each(|place| check_one(node, place, chance))
+}
+
+/// A shard, if it works.
+pub fn check_one(node: &Node, place: Place, chance: &mut Chance) -> Result<(), String> {
+    let Some(log) = node.logs.get(&place) else { return Ok(()) };
+    let groups = node.groups.get(&place.1).filter(|_| place.0 == OFFSETS);
+    if let Some((id, machine)) = groups.and_then(|shard| Some((shard.id, shard.machine()?))) {
+        let ahead = groups_ahead(log)?;
+        let differ = |own: &GroupShard, other: &GroupShard| differs_from(own, other, &ahead);
+        check(id, machine, log, chance, differ)?;
     }
-    for (partition, shard) in &node.transactions {
-        let log = node.logs.get(&(TRANSACTIONS, *partition));
-        if let (Some(machine), Some(log)) = (shard.machine(), log) {
-            check(shard.id, machine, log, chance, transactions_differ)?;
-        }
+    let transactions = node.transactions.get(&place.1).filter(|_| place.0 == TRANSACTIONS);
+    if let Some((id, machine)) = transactions.and_then(|shard| Some((shard.id, shard.machine()?))) {
+        check(id, machine, log, chance, transactions_differ)?;
     }
     Ok(())
 }
@@ -181,20 +185,12 @@ fn groups_ahead(log: &PartitionLog) -> Result<BTreeSet<String>, String> {
 
 /// The classic groups that a batch has records of.
 fn written_groups(batch: &Batch) -> Result<Vec<String>, String> {
-    let mut groups = Vec::new();
-    if batch.header.is_control() {
-        return Ok(groups);
-    }
-    for record in iterate(batch, UNPACKED_BYTES_MAX).map_err(|error| error.to_string())? {
-        let record = record.map_err(|error| error.to_string())?;
-        let key = record.key.unwrap_or_default();
-        if let Ok(Some(GroupRecord::GroupMetadata(key, _))) =
-            GroupRecord::decode(&key, record.value.as_ref())
-        {
-            groups.push(key.group);
-        }
-    }
-    Ok(groups)
+    let records = super::group_records(batch)?;
+    let groups = records.into_iter().filter_map(|(_, record)| match record {
+        GroupRecord::GroupMetadata(key, _) => Some(key.group),
+        _ => None,
+    });
+    Ok(groups.collect())
 }
 
 /// What is different about two shards of groups. A classic group in the middle of a round is not what the log says, and one

@@ -179,7 +179,9 @@ fn what_members_have_committed_never_goes_back() {
     let take = |batches: &[Batch]| {
         let mut checker = CommittedOffsets::default();
         let mut counters = Counters::default();
-        batches.iter().try_for_each(|batch| checker.take(batch, &mut |_| false, &mut counters))
+        batches.iter().try_for_each(|batch| {
+            checker.take(batch, &group_records(batch).unwrap(), &mut |_| false, &mut counters)
+        })
     };
     assert_eq!(take(&[commit("g0", 5), commit("g0", 5), commit("g0", 6)]), Ok(()));
     assert_eq!(take(&[commit("s0", 5), commit("s0", 4)]), Ok(()), "nobody's order");
@@ -356,4 +358,115 @@ fn an_assignment_is_one_members_and_stays_what_it_is() {
     assert_eq!(give(&[("x", 0), ("y", 1), ("x", 0)]), Ok(()));
     complains(give(&[("x", 0), ("y", 0)]), "have the same partition");
     complains(give(&[("x", 0), ("x", 1)]), "is assigned two things");
+}
+
+#[test]
+fn what_was_deleted_is_gone_and_what_is_in_use_is_not_deleted() {
+    use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
+
+    let id = ShardId { partition: PartitionId(0), leader_epoch: LeaderEpoch(0) };
+    let mut machine = GroupShard::new(id);
+    has(&mut machine, "m", &[0]);
+    machine.groups_mut().insert(Group::Classic(Box::new(ClassicGroup::new("e", Timestamp(0)))));
+    let mut offsets = CommittedOffsets::default();
+    let mut counters = Counters::default();
+    let batch = commit("e", 5);
+    let records = group_records(&batch).unwrap();
+    offsets.take(&batch, &records, &mut |_| false, &mut counters).unwrap();
+    let mut answer = |group: &str, at: i64, code: ErrorCode| {
+        let mut deletions = Deletions::default();
+        let asked = deletions::asked(0, &machine, group, Offset(at));
+        let result = DeletableGroupResult::default().with_error_code(code.code());
+        let reply = GroupReply::DeleteGroups(vec![result]);
+        deletions.check(&asked, &reply, &mut counters)?;
+        deletions.keep_promises(|_| Some(&offsets))
+    };
+    assert_eq!(answer("g0", 1, ErrorCode::NonEmptyGroup), Ok(()));
+    assert_eq!(answer("x", 1, ErrorCode::GroupIdNotFound), Ok(()));
+    assert_eq!(answer("e", 0, ErrorCode::None), Ok(()), "what is there came later");
+    complains(answer("g0", 1, ErrorCode::None), "is answered");
+    complains(answer("e", 1, ErrorCode::NonEmptyGroup), "is answered");
+    complains(answer("e", 1, ErrorCode::None), "was deleted, and is there");
+}
+
+#[test]
+fn a_consumer_group_is_described_as_its_records_have_it() {
+    use kafka_protocol::messages::consumer_group_describe_response as described;
+
+    use crate::wire::coordinator_records::consumer::{
+        ConsumerGroupMemberMetadataKey, ConsumerGroupMemberMetadataValue, ConsumerGroupMetadataKey,
+        ConsumerGroupMetadataValue,
+    };
+    let group_id = "g".to_owned();
+    let key = ConsumerGroupMetadataKey { group_id: group_id.clone() };
+    let value = ConsumerGroupMetadataValue { epoch: 3, ..ConsumerGroupMetadataValue::default() };
+    let mut logged = LoggedGroups::default();
+    logged.take(&GroupRecord::ConsumerGroupMetadata(key, Some(value)));
+    let key = ConsumerGroupMemberMetadataKey { group_id, member_id: "m".to_owned() };
+    let value = ConsumerGroupMemberMetadataValue::default();
+    logged.take(&GroupRecord::ConsumerGroupMemberMetadata(key, Some(value)));
+    let expected = ExpectedGroup::new(logged.of("g"), &Image::empty());
+    let tell = |epoch: i32, members: &[&str]| {
+        let member = |id: &&str| described::Member::default().with_member_id(owned_text(id));
+        let group = described::DescribedGroup::default()
+            .with_group_epoch(epoch)
+            .with_assignment_epoch(1)
+            .with_members(members.iter().map(member).collect());
+        expected.check(&[group], &mut Counters::default())
+    };
+    assert_eq!(tell(3, &["m"]), Ok(()));
+    complains(tell(2, &["m"]), "is described as");
+    complains(tell(3, &[]), "is described as");
+    complains(tell(3, &["m", "n"]), "is described as");
+}
+
+#[test]
+fn transactions_are_described_as_their_records_have_them() {
+    use TransactionState::{CompleteAbort, Empty};
+
+    use crate::kernel::txns::{Description, ListedTransaction};
+    let mut states = TransactionStates::default();
+    states.take(&state("a", Some((Empty, 1, 0))), &mut Counters::default()).unwrap();
+    let one = |id: &str, told: To| {
+        let description = |(state, id, epoch)| {
+            Answered::Description(Description {
+                state,
+                timeout_ms: 1,
+                started: Timestamp(0),
+                producer_id: ProducerId(id),
+                producer_epoch: ProducerEpoch(epoch),
+                partitions: Arc::default(),
+            })
+        };
+        let reply = told.map(description).ok_or(ErrorCode::TransactionalIdNotFound);
+        let expected = ExpectedTransactions::of(&states, &Ask::DescribeTransaction(id.to_owned()));
+        expected.check(&reply, &mut Counters::default())
+    };
+    assert_eq!(one("a", Some((Empty, 1, 0))), Ok(()));
+    assert_eq!(one("b", None), Ok(()));
+    complains(one("a", Some((CompleteAbort, 1, 0))), "are described as");
+    complains(one("a", Some((Empty, 2, 0))), "are described as");
+    complains(one("a", None), "are described as");
+    complains(one("b", Some((Empty, 1, 0))), "are described as");
+    let all = |ids: &[&str]| {
+        let listed = |id: &&str| ListedTransaction {
+            transactional_id: Arc::from(*id),
+            producer_id: ProducerId(1),
+            state: Empty,
+        };
+        let reply = Ok(Answered::Listed(ids.iter().map(listed).collect()));
+        let expected = ExpectedTransactions::of(&states, &Ask::ListTransactions);
+        expected.check(&reply, &mut Counters::default())
+    };
+    assert_eq!(all(&["a"]), Ok(()));
+    complains(all(&[]), "are described as");
+    complains(all(&["a", "b"]), "are described as");
+}
+
+#[test]
+fn producers_are_described_with_the_transactions_that_are_open() {
+    let mut checker = OpenTransactions::default();
+    checker.take(&written(1, 0, 0)).unwrap();
+    let described = checker.check_described(&[], &mut Counters::default());
+    complains(described, "are described as {}");
 }

@@ -132,6 +132,16 @@ impl TransactionStates {
         (known.producer_id == producer_id).then_some(known)
     }
 
+    /// The last record of an id.
+    pub fn of_id(&self, id: &str) -> Option<&Known> {
+        self.by_id.get(id)
+    }
+
+    /// All ids in their order, each with its producer and its state.
+    pub fn all(&self) -> impl Iterator<Item = (String, i64, i8)> {
+        self.by_id.iter().map(|(id, known)| (id.clone(), known.producer_id, known.state))
+    }
+
     /// Rare branches of a load.
     pub fn note_what_is_loaded(&self, counters: &mut Counters) {
         for known in self.by_id.values() {

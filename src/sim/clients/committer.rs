@@ -1,13 +1,11 @@
 //! A client without membership: it commits for a group of its own, and looks at what all groups have committed.
 
+use super::administrator::GROUPS;
 use super::{Desk, Line, commit_topics, fetch};
 use crate::kernel::groups::offsets::CommitRequest;
 use crate::kernel::groups::requests::owned;
 use crate::sim::asks::{Answer, Ask};
 use crate::sim::topics::FIRST_OF_CLIENTS;
-
-/// The groups that it looks at.
-const GROUPS: [&str; 5] = ["g0", "g1", "s0", "t0", "t1"];
 
 /// See the module.
 pub struct Committer {

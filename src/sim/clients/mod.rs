@@ -3,8 +3,10 @@
 //!
 //! - [`member`]: members of groups, [`classic`] ones and those of the [`consumer`] protocol, who read and commit;
 //! - [`committer`]: commits without membership, and looks at what others have committed;
-//! - [`producer`]: a transactional producer, by either version of transactions.
+//! - [`producer`]: a transactional producer, by either version of transactions;
+//! - [`administrator`]: looks at all that, and deletes.
 
+mod administrator;
 mod classic;
 mod committer;
 mod consumer;
@@ -18,6 +20,7 @@ use kafka_protocol::messages::offset_fetch_request::{
 };
 use kafka_protocol::messages::{GroupId, TopicName as WireTopicName};
 
+pub use self::administrator::Administrator;
 pub use self::committer::Committer;
 pub use self::member::Member;
 pub use self::producer::{Fate, Producer};
@@ -117,6 +120,8 @@ pub enum Client {
     Committer(Box<Committer>),
     /// It writes in transactions.
     Producer(Box<Producer>),
+    /// It looks on, and deletes.
+    Administrator(Administrator),
 }
 
 impl Client {
@@ -126,6 +131,7 @@ impl Client {
             Self::Member(it) => it.on_wake(desk),
             Self::Committer(it) => it.on_wake(desk),
             Self::Producer(it) => it.on_wake(desk),
+            Self::Administrator(it) => it.on_wake(desk),
         }
     }
 
@@ -135,6 +141,7 @@ impl Client {
             Self::Member(it) => it.on_answer(desk, number, answer),
             Self::Committer(it) => it.on_answer(number, answer),
             Self::Producer(it) => it.on_answer(desk, number, answer),
+            Self::Administrator(it) => it.on_answer(number, answer),
         }
     }
 }
@@ -167,6 +174,9 @@ impl Clients {
         }
         for _ in 0..chance.between(1, 2) {
             all.push(Client::Committer(Box::new(Committer::new())));
+        }
+        if chance.one_in(2) {
+            all.push(Client::Administrator(Administrator::default()));
         }
         let wakes = vec![0; all.len()];
         Self { all, newest: BTreeMap::new(), wakes }

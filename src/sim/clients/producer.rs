@@ -376,7 +376,7 @@ impl Producer {
                 self.take_identity(id, epoch);
                 self.is_shaken = false;
             }
-            (Action::Write(place, _), Answer::Produced) => {
+            (Action::Write(place, _), Answer::Done) => {
                 if let Some(attempt) = self.attempts.last_mut() {
                     attempt.written.insert(place);
                 }

@@ -13,7 +13,7 @@ use crate::sim::checkers;
 use crate::sim::log::Fault as LogFault;
 use crate::sim::planted::Planted;
 use crate::sim::sometimes::Sometimes;
-use crate::sim::topics::{self, FIRST_OF_CLIENTS, FLEETING, OFFSETS, Place, TRANSACTIONS};
+use crate::sim::topics::{self, FIRST_OF_CLIENTS, FLEETING, NAMES, OFFSETS, Place, TRANSACTIONS};
 use crate::types::epoch::ProducerEpoch;
 use crate::types::offset::Offset;
 use crate::wire::batch_builder::BatchBuilder;
@@ -57,6 +57,28 @@ impl World {
                 self.clock.at(then_ms, Event::Fault(Fault::Failover(place, 400)));
             }
         }
+    }
+
+    /// Draws when the logs of coordinators are compacted; some are once all is well again.
+    pub(super) fn plan_compactions(&mut self) {
+        for _ in 0..self.chance.below(6) {
+            let at_ms = self.chance.between(5_000, DISTURBED_MS + 20_000);
+            let offsets = (OFFSETS, self.chance.below(2) as i32);
+            let place = if self.chance.one_in(3) { (TRANSACTIONS, 0) } else { offsets };
+            self.clock.at(at_ms, Event::Compact(place));
+        }
+    }
+
+    /// What later records have made superfluous goes, unless the node is down.
+    pub(super) fn compact(&mut self, place: Place) -> Result<(), String> {
+        let now = self.clock.now();
+        let log = self.node.logs.get_mut(&place).filter(|log| log.leads && self.node.is_up);
+        let Some(log) = log else { return Ok(()) };
+        if log.compact(now)? {
+            self.counters.hit(Sometimes::Compacted);
+            self.note(|| format!("{}-{} is compacted", NAMES[place.0], place.1));
+        }
+        Ok(())
     }
 
     fn draw_fault(&mut self) -> Fault {
@@ -256,7 +278,7 @@ impl World {
     }
 
     fn close_shard(&mut self, place: Place) -> Result<(), String> {
-        checkers::compare_all(&self.node, &mut self.chance)?;
+        checkers::compare(&self.node, place, &mut self.chance)?;
         match place.0 {
             OFFSETS => {
                 if let Some(shard) = self.node.groups.remove(&place.1) {

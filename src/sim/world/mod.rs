@@ -75,6 +75,8 @@ pub enum Event {
     Load(Place),
     /// Replicas have caught up.
     Replicate(Place),
+    /// A log is compacted.
+    Compact(Place),
     /// The node asks again whether a write is part of a transaction.
     AskAgain(Box<Vouching>),
     /// Something goes wrong.
@@ -180,6 +182,7 @@ impl World {
         }
         world.start_up()?;
         world.plan_faults();
+        world.plan_compactions();
         world.clock.at(DISTURBED_MS, Event::Heal);
         world.clock.at(DISTURBED_MS + FIRST_LOOK_MS, Event::Look);
         Ok(world)
@@ -246,6 +249,7 @@ impl World {
                 self.catch_up(place);
                 Ok(())
             }
+            Event::Compact(place) => self.compact(place),
             Event::AskAgain(vouching) => {
                 self.ask_to_vouch(vouching);
                 Ok(())
@@ -338,7 +342,7 @@ impl World {
             note_log(&mut self.trace, now, place, log, happened);
             self.checks.on_log(place, log, happened, &mut self.counters)?;
         }
-        self.checks.at_any_time(&self.node, &mut self.counters)
+        self.checks.at_any_time(&mut self.node, &mut self.counters)
     }
 }
 

@@ -24,12 +24,15 @@ use crate::sim::log::{Identity, PartitionLog};
 use crate::sim::planted::Planted;
 use crate::sim::shard::{After, Base, Shard};
 use crate::sim::sometimes::Sometimes;
-use crate::sim::topics::{self, NAMES, OFFSETS, Place, TRANSACTIONS};
+use crate::sim::topics::{self, FIRST_OF_CLIENTS, NAMES, OFFSETS, Place, TRANSACTIONS};
 use crate::types::epoch::LeaderEpoch;
 use crate::types::error_code::ErrorCode;
 use crate::types::ids::{PartitionId, ProducerId};
 use crate::types::offset::Offset;
 use crate::types::time::{Mono, Now};
+
+/// A tombstone stays so long once it was compacted (`delete.retention.ms`).
+const TOMBSTONES_STAY_MS: i64 = 15_000;
 
 /// See the module.
 pub struct Node {
@@ -45,6 +48,8 @@ pub struct Node {
     pub config: Arc<BrokerConfig>,
     /// It is there.
     pub is_up: bool,
+    /// A shard of groups did something since the checkers last looked.
+    pub groups_touched: bool,
     /// Topics that were made, those that are gone included.
     pub topics_made: u32,
     pub(super) calls: BTreeMap<CallId, Then>,
@@ -53,7 +58,8 @@ pub struct Node {
     pub(super) jobs: BTreeMap<u64, Job>,
     pub(super) next_job: u64,
     pub(super) next_producer_id: i64,
-    log_config: Arc<LogConfig>,
+    /// Of internal topics, and of others.
+    log_configs: [Arc<LogConfig>; 2],
     order: Rc<Cell<u64>>,
 }
 
@@ -89,7 +95,14 @@ impl Node {
         let version = *chance.pick(&[2, 2, 2, 2, 1, 0]).unwrap_or(&2);
         Arc::make_mut(&mut image.features).insert(TRANSACTION_VERSION.to_owned(), version);
         let segment_bytes = *chance.pick(&[1 << 20, 4_000]).unwrap_or(&4_000);
-        let log_config = Arc::new(LogConfig { segment_bytes, ..LogConfig::default() });
+        let log_config = LogConfig { segment_bytes, ..LogConfig::default() };
+        let internal = LogConfig {
+            compact: true,
+            delete: false,
+            min_cleanable_dirty_ratio: 0.0,
+            delete_retention_ms: TOMBSTONES_STAY_MS,
+            ..log_config
+        };
         let mut node = Self {
             logs: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -97,6 +110,7 @@ impl Node {
             image,
             config,
             is_up: true,
+            groups_touched: false,
             topics_made: 0,
             calls: BTreeMap::new(),
             next_call: 0,
@@ -104,7 +118,7 @@ impl Node {
             jobs: BTreeMap::new(),
             next_job: 0,
             next_producer_id: 1_000,
-            log_config,
+            log_configs: [Arc::new(internal), Arc::new(log_config)],
             order: Rc::default(),
         };
         for (topic, partitions) in [(OFFSETS, 2), (TRANSACTIONS, 1), (2, 2), (3, 1)] {
@@ -120,12 +134,14 @@ impl Node {
             self.topics_made += 1;
             topics::topic_id(topic, self.topics_made)
         });
+        let [internal, others] = &self.log_configs;
+        let log_config = if topic < FIRST_OF_CLIENTS { internal } else { others };
         for at in topics::partitions(&self.image, topic)..partitions {
             let index = PartitionId(at);
             let identity = Identity { topic: Arc::from(NAMES[topic]), topic_id: id, index };
             let log = PartitionLog::create(
                 identity,
-                Arc::clone(&self.log_config),
+                Arc::clone(log_config),
                 Rc::clone(&self.order),
                 now,
             )?;
@@ -190,6 +206,7 @@ impl World {
     ) -> bool {
         let Self { node, chance, clock, .. } = self;
         let place = (OFFSETS, partition);
+        node.groups_touched = true;
         let (Some(shard), Some(log)) = (node.groups.get_mut(&partition), node.logs.get_mut(&place))
         else {
             return false;
@@ -394,6 +411,9 @@ impl World {
         if !log.leads {
             return Ok(());
         }
+        if log.compacted > 0 {
+            self.counters.hit(Sometimes::CompactedBatches);
+        }
         let mut batches = log.read(max_bytes)?;
         if self.setup.planted == Some(Planted::LoadForgets) {
             batches.pop();
@@ -419,6 +439,6 @@ impl World {
         if let Some(failed) = failed {
             return Err(failed);
         }
-        checkers::compare_all(&self.node, &mut self.chance)
+        checkers::compare(&self.node, place, &mut self.chance)
     }
 }

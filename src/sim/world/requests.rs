@@ -12,9 +12,10 @@ use crate::kernel::log::producers::verification::{Verification, VerificationGuar
 use crate::kernel::machine::CallId;
 use crate::kernel::txns::transaction::PartitionSet;
 use crate::kernel::txns::vouching::{Operation, Question, is_ending};
-use crate::kernel::txns::{AddPartitions, Answered, TransactionReply, TransactionRequest};
+use crate::kernel::txns::{AddPartitions, Answered, Listing, TransactionReply, TransactionRequest};
 use crate::sim::asks::{Answer, Ask, Produce};
 use crate::sim::checkers::Expected;
+use crate::sim::checkers::descriptions::ExpectedTransactions;
 use crate::sim::planted::Planted;
 use crate::sim::shard::Shard;
 use crate::sim::sometimes::Sometimes;
@@ -40,6 +41,8 @@ pub enum Then {
     Client(usize, u64, Expected),
     /// A client is answered, unless the coordinator wants a producer id.
     WithId(usize, u64, Box<Ask>),
+    /// A client is told of transactions, which is held against this.
+    Transactions(usize, u64, ExpectedTransactions),
     /// A write goes on, or not.
     Vouch(Box<Vouching>),
     /// Nothing.
@@ -77,6 +80,10 @@ impl World {
             Err(other) => match *other {
                 Ask::Produce(it) => self.produce(client, number, *it),
                 Ask::TxnCommit(it, operation) => self.txn_commit(client, number, it, operation),
+                Ask::DescribeProducers(place) => self.describe_producers(client, number, place),
+                ask @ (Ask::DescribeTransaction(_) | Ask::ListTransactions) => {
+                    self.describe_transactions(client, number, &ask);
+                }
                 other => self.ask_transaction(client, number, other),
             },
         }
@@ -92,11 +99,19 @@ impl World {
                 return;
             }
         }
+        if let GroupRequest::OffsetDelete(delete) = &mut request {
+            // And here.
+            for topic in &mut delete.topics {
+                let is_there = |at| self.node.exists(&topic.name, at);
+                topic.partitions.retain(|it| is_there(it.partition_index));
+            }
+        }
         let machine = self.node.groups.get(&partition).and_then(Shard::machine);
         let is_planted = self.setup.planted == Some(Planted::CommitsOfAnyGeneration);
         // What the client said is of the generation before, and the shard is told otherwise.
         age(&mut request, if is_planted { -1 } else { 0 });
-        let expected = self.checks.expect(partition, machine, &request, &mut self.counters);
+        let (image, counters) = (&self.node.image, &mut self.counters);
+        let expected = self.checks.expect(partition, machine, image, &request, counters);
         age(&mut request, i32::from(is_planted));
         let call = self.node.call_id(Then::Client(client, number, expected));
         let is_there = self.at_group(partition, |shard, base| shard.call(base, call, request));
@@ -171,6 +186,30 @@ impl World {
         self.call_transaction(&id, request, then);
     }
 
+    fn describe_transactions(&mut self, client: usize, number: u64, ask: &Ask) {
+        let (id, request) = if let Ask::DescribeTransaction(id) = ask {
+            (id.as_str(), TransactionRequest::Describe(Arc::from(id.as_str())))
+        } else {
+            // All of them are in one partition here.
+            let every = Listing { duration_ms: -1, ..Listing::default() };
+            ("", TransactionRequest::List(every))
+        };
+        let expected = self.checks.expect_transactions(ask);
+        self.call_transaction(id, request, Then::Transactions(client, number, expected));
+    }
+
+    fn describe_producers(&mut self, client: usize, number: u64, place: Place) {
+        let answer = match self.node.logs.get(&place) {
+            Some(log) if log.leads => {
+                self.checks.on_producers_described(place, log, &mut self.counters);
+                Answer::Done
+            }
+            Some(_) => Answer::Failed(ErrorCode::NotLeaderOrFollower),
+            None => Answer::Failed(ErrorCode::UnknownTopicOrPartition),
+        };
+        self.answer(client, number, answer);
+    }
+
     pub(super) fn call_transaction(&mut self, id: &str, request: TransactionRequest, then: Then) {
         let partition = self.node.transaction_partition(id);
         self.call_transaction_shard(partition, request, then);
@@ -208,6 +247,12 @@ impl World {
                 let reply = result.unwrap_or_else(Err);
                 self.checks.on_transaction_reply(&ask, &reply, &mut self.counters);
                 self.answer(client, number, Answer::Transaction(reply));
+            }
+            Some(Then::Transactions(client, number, expected)) => {
+                if let Ok(reply) = &result {
+                    self.checks.on_transactions_described(&expected, reply, &mut self.counters);
+                }
+                self.answer(client, number, Answer::Transaction(result.unwrap_or_else(Err)));
             }
             Some(Then::Vouch(vouching)) => self.vouched(vouching, result),
             Some(Then::Client(..) | Then::Nothing) | None => {}
@@ -357,7 +402,7 @@ impl World {
 
     pub(super) fn produced(&mut self, client: usize, number: u64, result: Result<(), ErrorCode>) {
         let answer = match result {
-            Ok(()) => Answer::Produced,
+            Ok(()) => Answer::Done,
             Err(ErrorCode::NotCoordinator) => Answer::Failed(ErrorCode::NotLeaderOrFollower),
             Err(_) => Answer::Failed(ErrorCode::RequestTimedOut),
         };
