@@ -45,7 +45,7 @@ definitions! {
     "group.coordinator.threads" Int "4", Valid::AtLeast(1.0), High ReadOnly,
         "How many partitions of coordinators are loaded at once, as far as there are processors.";
     "group.initial.rebalance.delay.ms" Int "3000", Valid::Any, Medium ReadOnly,
-        "How long an empty classic group waits for more members before its first rebalance; 0 is 30 ms.";
+        "How long an empty classic group waits for more members before its first rebalance; 0 is 10 ms.";
     "group.max.session.timeout.ms" Int "1800000", Valid::Any, Medium ReadOnly,
         "The largest session timeout that a member of a classic group may ask for.";
     "group.max.size" Int "2147483647", Valid::AtLeast(1.0), Medium ReadOnly,

@@ -15,7 +15,7 @@ use crate::types::error_code::ErrorCode;
 /// (`group.initial.rebalance.delay.ms=0`). Clients that begin together come within some milliseconds: who serves the
 /// first of them alone has the others wait for its next heartbeat. Kafka has a timer of no time there, but takes about
 /// this long until it has answered.
-pub const FIRST_WAIT_MS: i32 = 30;
+pub const FIRST_WAIT_MS: i32 = 10;
 
 impl Step<'_, '_> {
     /// Something has changed that the members have to agree on again; if they are about to, they may be complete now.

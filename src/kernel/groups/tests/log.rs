@@ -39,13 +39,13 @@ fn a_new_group_is_written_and_then_what_its_leaders_assign() {
         [
             "g :null 0 leader=null at 0 with 0",
             // The first member is waited with.
-            "g consumer:range 1 leader=a#1 at 30 with 1",
-            "g consumer:range 2 leader=a#1 at 30 with 2",
+            "g consumer:range 1 leader=a#1 at 10 with 1",
+            "g consumer:range 2 leader=a#1 at 10 with 2",
         ]
     );
     world.pass_ms(5);
     world.leave(&[("a#1", None), ("b#2", None)]);
-    assert_eq!(written(&world)[3..], ["g consumer:null 3 leader=null at 35 with 0"]);
+    assert_eq!(written(&world)[3..], ["g consumer:null 3 leader=null at 15 with 0"]);
     world.pass_ms(600_000);
     assert_eq!(written(&world)[4..], ["g gone"]);
 }

@@ -21,10 +21,10 @@ fn who_comes_just_after_the_first_is_in_the_first_generation() {
     let mut world = World::new(NO_DELAY);
     let joiner = Joiner { version: 3, ..Joiner::of("m") };
     let first = world.join_alone(&joiner);
-    world.pass_ms(20);
+    world.pass_ms(5);
     assert_eq!(world.told(first), "waits");
     let second = world.join_alone(&joiner);
-    world.pass_ms(9);
+    world.pass_ms(4);
     assert_eq!(world.told(first), "waits");
     // It is no delay that newcomers prolong.
     world.pass_ms(1);
