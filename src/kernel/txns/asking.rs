@@ -121,6 +121,9 @@ pub struct MarkersWritten {
     pub producer_epoch: ProducerEpoch,
     /// What became of the marker of each partition.
     pub outcomes: MarkerOutcomes,
+    /// Which life of the shard wanted them. One that was loaded since has asked for them itself: if it took this for its own,
+    /// its markers could still be written when the transaction is complete and the next one is open.
+    pub life: u64,
 }
 
 /// What became of the marker of each partition.
@@ -166,6 +169,8 @@ pub struct WriteMarkers {
     pub transaction_version: i16,
     /// Where.
     pub partitions: Arc<PartitionSet>,
+    /// Which life of the shard wants them; see [`MarkersWritten::life`].
+    pub life: u64,
 }
 
 /// A reply; an error is what the client is told.

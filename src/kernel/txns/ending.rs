@@ -162,6 +162,10 @@ pub(super) fn markers_written(
     env: &Env<'_>,
     written: &MarkersWritten,
 ) -> bool {
+    if written.life != shard.life {
+        // Of markers that were wanted before a load. Kafka looks at the coordinator's epoch here.
+        return false;
+    }
     let id = &written.transactional_id;
     let identity = (written.producer_id, written.producer_epoch);
     let is_ours = shard.hard.get(id).is_some_and(|transaction| {

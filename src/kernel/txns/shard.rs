@@ -33,6 +33,8 @@ const DUE_AT_ONCE: usize = 1000;
 pub struct TransactionShard {
     /// The epoch of the partition, which fences coordinators before it.
     coordinator_epoch: LeaderEpoch,
+    /// Drawn anew at each load, also within an epoch.
+    pub(super) life: u64,
     pub(super) hard: HardState,
     pub(super) soft: SoftState,
 }
@@ -123,6 +125,7 @@ impl TransactionShard {
             committed: transaction.state == TransactionState::PrepareCommit,
             transaction_version: transaction.client_version,
             partitions: Arc::clone(partitions),
+            life: self.life,
         }
     }
 
@@ -254,6 +257,7 @@ impl Machine for TransactionShard {
     fn new(id: ShardId) -> Self {
         Self {
             coordinator_epoch: id.leader_epoch,
+            life: 0,
             hard: HardState::default(),
             soft: SoftState::default(),
         }
@@ -305,6 +309,7 @@ impl Machine for TransactionShard {
     /// Open transactions get their timers, and decided ones go on.
     fn on_loaded(&mut self, env: &mut Env<'_>) -> OutputOf<Self> {
         self.schedule_expiry(env);
+        self.life = u128::from_be_bytes((env.random)()) as u64;
         let version = transaction_version(env);
         let mut output = Output::none();
         let mut completed = Vec::new();

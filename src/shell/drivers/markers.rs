@@ -171,5 +171,6 @@ fn written(wanted: WriteMarkers, outcomes: MarkerOutcomes) -> MarkersWritten {
         producer_id: wanted.producer_id,
         producer_epoch: wanted.producer_epoch,
         outcomes,
+        life: wanted.life,
     }
 }

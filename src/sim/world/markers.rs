@@ -115,6 +115,7 @@ impl World {
             producer_id: wanted.producer_id,
             producer_epoch: wanted.producer_epoch,
             outcomes: known.collect(),
+            life: wanted.life,
         };
         let request = TransactionRequest::MarkersWritten(written);
         self.call_transaction_shard(shard.partition.0, request, Then::Nothing);

@@ -151,6 +151,7 @@ fn markers_are_tried_until_they_are_written() {
         producer_id: wanted.producer_id,
         producer_epoch: wanted.producer_epoch,
         outcomes: outcomes.iter().map(|(index, it)| (Arc::from("a"), *index, *it)).collect(),
+        life: wanted.life,
     };
     let one = written(&[(0, MarkerOutcome::Written), (1, MarkerOutcome::Failed)]);
     world.ask(TransactionRequest::MarkersWritten(one)).unwrap();
@@ -167,6 +168,31 @@ fn markers_are_tried_until_they_are_written() {
     let late = written(&[(0, MarkerOutcome::Written)]);
     world.ask(TransactionRequest::MarkersWritten(late)).unwrap();
     assert_eq!(world.log.len(), records);
+}
+
+/// The simulated world, seed 16386: a coordinator's markers waited for replicas when it lost its partition and got it back.
+/// The load asked for them again, which waited for the replicas of its own log; then it heard that those of before were
+/// written, and took them for its own. So the transaction was complete before its second markers were written, which would
+/// have ended the producer's next one. Kafka's coordinator asks for the epoch in which markers were wanted.
+#[test]
+fn what_became_of_markers_is_for_the_life_that_wanted_them() {
+    let mut world = World::new(0);
+    let producer = world.init(None).unwrap();
+    world.add(producer, &[("a", 0)], 0);
+    world.end(producer, true, 0).unwrap();
+    let before = world.effects.pop_front().unwrap();
+    world.load();
+    let written = MarkersWritten {
+        transactional_id: before.transactional_id,
+        producer_id: before.producer_id,
+        producer_epoch: before.producer_epoch,
+        outcomes: [(Arc::from("a"), 0, MarkerOutcome::Written)].into_iter().collect(),
+        life: before.life,
+    };
+    world.ask(TransactionRequest::MarkersWritten(written)).unwrap();
+    assert_eq!((world.state(), world.effects.len()), (PrepareCommit, 1));
+    world.write_markers(MarkerOutcome::Written);
+    assert_eq!(world.state(), CompleteCommit);
 }
 
 #[test]
@@ -201,6 +227,7 @@ fn what_is_refused_has_not_happened() {
         producer_id: wanted.producer_id,
         producer_epoch: wanted.producer_epoch,
         outcomes: [(Arc::from("a"), 0, MarkerOutcome::Written)].into_iter().collect(),
+        life: wanted.life,
     };
     world.ask(TransactionRequest::MarkersWritten(written)).unwrap_err();
     assert_eq!(world.state(), PrepareCommit);

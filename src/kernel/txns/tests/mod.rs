@@ -42,6 +42,7 @@ struct World {
     batches: Vec<usize>,
     effects: VecDeque<WriteMarkers>,
     next_producer_id: i64,
+    draws: u8,
     refuses: Option<ErrorCode>,
 }
 
@@ -79,6 +80,7 @@ impl World {
             batches: Vec::new(),
             effects: VecDeque::new(),
             next_producer_id: 1000,
+            draws: 0,
             refuses: None,
         };
         world.load();
@@ -89,7 +91,11 @@ impl World {
         &mut self,
         step: impl FnOnce(&mut TransactionShard, &mut Env<'_>) -> OutputOf<TransactionShard>,
     ) -> Option<TransactionReply> {
-        let mut random = || [0; 16];
+        let draws = &mut self.draws;
+        let mut random = || {
+            *draws += 1;
+            [*draws; 16]
+        };
         let mut env =
             Env { now: self.now, image: &self.image, config: &self.config, random: &mut random };
         let output = step(&mut self.shard, &mut env);
@@ -225,6 +231,7 @@ impl World {
             producer_id: wanted.producer_id,
             producer_epoch: wanted.producer_epoch,
             outcomes: outcomes.map(|(topic, it)| (Arc::clone(topic), it, outcome)).collect(),
+            life: wanted.life,
         };
         assert_eq!(self.ask(TransactionRequest::MarkersWritten(written)), Ok(Answered::Done));
         wanted
@@ -377,6 +384,7 @@ fn what_is_asked_about_ids() {
         producer_id: wanted.producer_id,
         producer_epoch: wanted.producer_epoch,
         outcomes: [(Arc::from("a"), 1, MarkerOutcome::Written)].into_iter().collect(),
+        life: wanted.life,
     };
     world.ask(TransactionRequest::MarkersWritten(written)).unwrap();
     let Ok(Answered::Description(description)) = describe(&mut world, ID) else { panic!() };
