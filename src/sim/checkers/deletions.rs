@@ -1,5 +1,5 @@
-//! What was deleted is gone, and what is in use is not deleted: no group that has members, and no offset of a topic that they
-//! read.
+//! What was deleted is gone, and what is in use is not deleted: no group that has members, and no offset of a topic
+//! that they read.
 
 use super::offsets::{CommittedOffsets, Key};
 use crate::kernel::groups::offsets::DeleteReply;
