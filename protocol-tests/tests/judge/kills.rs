@@ -162,6 +162,7 @@ impl Driver {
     }
 
     /// Everything that it has printed.
+    #[cfg(feature = "judge-kills")]
     fn text(&self) -> String {
         std::fs::read_to_string(&self.path).unwrap()
     }
