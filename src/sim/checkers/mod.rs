@@ -223,7 +223,12 @@ impl Checks {
     }
 
     /// What must hold at any time.
-    pub fn at_any_time(&mut self, node: &mut Node, counters: &mut Counters) -> Result<(), String> {
+    pub fn at_any_time(
+        &mut self,
+        node: &mut Node,
+        clients: &Clients,
+        counters: &mut Counters,
+    ) -> Result<(), String> {
         if let Some(found) = self.found.take() {
             return Err(found);
         }
@@ -238,6 +243,7 @@ impl Checks {
             }
         }
         self.stale.note_commit(None);
+        self.stale.keep(|id, place| clients.members().any(|member| member.reads(id, place)));
         self.deletes = false;
         self.deletions.keep_promises(|partition| self.offsets.get(&partition))?;
         if !std::mem::take(&mut node.groups_touched) {
@@ -248,7 +254,6 @@ impl Checks {
             self.generations.check(*partition, machine, counters)?;
             if self.groups_changed {
                 owners::check(machine)?;
-                self.stale.keep(machine, &node.image);
             }
         }
         if self.groups_changed {

@@ -5,7 +5,7 @@
 //! does not know (Kafka 4.3.1, `classicGroupJoinToConsumerGroup`: `getOrMaybeSubscribeDynamicConsumerGroupMember` makes
 //! the member, and its epoch is not looked at), and gives it what is free by then. What it says that it owns it goes on
 //! reading from where it was, and commits that, though others may have read further meanwhile. So its first commit of
-//! such a partition may go back, for as long as it has had the partition since it joined; nothing else may.
+//! such a partition may go back, for as long as it has not heard that it has lost it; nothing else may.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +13,7 @@ use super::offsets::Key;
 use crate::kernel::groups::requests::JoinGroup;
 use crate::kernel::groups::shard::GroupShard;
 use crate::kernel::groups::table::Group;
-use crate::kernel::metadata::image::Image;
-use crate::types::ids::PartitionId;
+use crate::sim::topics::{self, Place};
 use crate::wire::coordinator_records::consumer_protocol::ConsumerProtocolSubscription;
 
 /// See the module.
@@ -66,24 +65,11 @@ impl StalePositions {
         self.members.get_mut(key).is_some_and(|stale| stale.remove(member))
     }
 
-    /// A member that has no such partition any more asks where to begin when it gets it again.
-    pub fn keep(&mut self, machine: &GroupShard, image: &Image) {
-        self.members.retain(|(group, topic, at), members| {
-            let group = machine.groups().get(group);
-            members.retain(|id| match group {
-                None => true,
-                Some(Group::Classic(group)) => {
-                    group.describe().members.iter().any(|it| it.member_id.as_str() == id)
-                }
-                Some(Group::Consumer(group)) => {
-                    let topic = image.topics.named(topic).map(|topic| topic.id);
-                    let assigned = group.hard().member(id).zip(topic);
-                    assigned.is_some_and(|(member, topic)| {
-                        let assigned = member.assigned.get(&topic);
-                        assigned.is_some_and(|it| it.contains_key(&PartitionId(*at)))
-                    })
-                }
-            });
+    /// A client that has lost such a partition asks where to begin when it gets it again.
+    pub fn keep(&mut self, has: impl Fn(&str, Place) -> bool) {
+        self.members.retain(|(_, topic, at), members| {
+            let topic = topics::place_of(topic);
+            members.retain(|id| topic.is_some_and(|topic| has(id, (topic, *at))));
             !members.is_empty()
         });
     }

@@ -157,6 +157,12 @@ impl Member {
         }
     }
 
+    /// Whether it is this member of the classic protocol, and has that partition.
+    pub fn reads(&self, member_id: &str, place: Place) -> bool {
+        matches!(&self.life, Life::Classic(it) if it.id() == member_id)
+            && self.reading.positions.contains_key(&place)
+    }
+
     /// How it stands, for whoever looks for a fault.
     pub fn show(&self) -> String {
         let life = match &self.life {

@@ -342,7 +342,7 @@ impl World {
             note_log(&mut self.trace, now, place, log, happened);
             self.checks.on_log(place, log, happened, &mut self.counters)?;
         }
-        self.checks.at_any_time(&mut self.node, &mut self.counters)
+        self.checks.at_any_time(&mut self.node, &self.clients, &mut self.counters)
     }
 }
 
