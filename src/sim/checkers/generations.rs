@@ -75,6 +75,10 @@ impl Seen {
         self.generation = generation;
         self.is_consumer = is_consumer;
         self.is_empty = is_empty;
+        if !is_consumer {
+            // Whoever comes back to a consumer group of that name begins anew.
+            self.members.clear();
+        }
         if let Group::Consumer(group) = group {
             self.members.retain(|id, _| group.hard().member(id).is_some());
             for (name, member) in group.hard().members() {
