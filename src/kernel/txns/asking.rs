@@ -122,8 +122,7 @@ pub struct MarkersWritten {
     /// What became of the marker of each partition.
     pub outcomes: MarkerOutcomes,
     /// Which life of the shard wanted them. One that was loaded since has asked for them itself: if it took this for
-    /// its
-    /// own, its markers could still be written when the transaction is complete and the next one is open.
+    /// its own, its markers could still be written when the transaction is complete and the next one is open.
     pub life: u64,
 }
 
