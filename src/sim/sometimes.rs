@@ -39,7 +39,7 @@ sometimes! {
     RegexMember: "a member subscribed by an expression",
     Upgraded: "a classic group became a consumer group",
     Downgraded: "a consumer group became a classic group",
-    ExpelledTakenBack: "an expelled classic member was taken back by a consumer group, with what it had",
+    ExpelledTakenBack: "a classic member that had lost what it had, and had not heard of it, was taken back with it",
     StaleCommitRefused: "a commit of an old generation or epoch was refused",
     PendingOffsets: "an offset was asked for while a transaction held it",
     OffsetsCommittedInTransaction: "offsets of a transaction became visible",

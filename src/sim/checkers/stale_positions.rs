@@ -1,11 +1,18 @@
-//! A weakness of Kafka's that is ours, too, and the only way in which a commit may go back: a member that speaks the classic
-//! protocol and was expelled from a consumer group joins again under its old id before it hears of it.
+//! Two weaknesses of Kafka's that are ours, too, and the only ways in which a commit may go back: a member that speaks the
+//! classic protocol has lost partitions and does not hear of it before it is given them again, so that it goes on from where
+//! it was, and commits that, though others may have read further meanwhile.
 //!
+//! It was expelled from a consumer group, and joins again under its old id.
 //! A classic group answers `UNKNOWN_MEMBER_ID`, so that the member loses what it had. A consumer group takes in whoever it
 //! does not know (Kafka 4.3.1, `classicGroupJoinToConsumerGroup`: `getOrMaybeSubscribeDynamicConsumerGroupMember` makes
-//! the member, and its epoch is not looked at), and gives it what is free by then. What it says that it owns it goes on
-//! reading from where it was, and commits that, though others may have read further meanwhile. So its first commit of
-//! such a partition may go back, for as long as it has not heard that it has lost it; nothing else may.
+//! the member, and its epoch is not looked at), and gives it what is free by then.
+//!
+//! Or it is static, and missed a generation of a classic group, which keeps static members until their sessions end
+//! (KIP-345). Who assigns sees by the generation what is out of date (KIP-792), but may give it to the same member, whose
+//! client asks for a position only where it had none.
+//!
+//! So its first commit of such a partition may go back, for as long as it has not heard that it has lost it; nothing
+//! else may.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,21 +33,30 @@ pub struct StalePositions {
 }
 
 impl StalePositions {
-    /// A member is about to join. Returns whether it is one that was expelled and says that it owns something.
+    /// A member is about to join. Returns whether it has not heard what it has lost.
     pub fn on_join(&mut self, machine: &GroupShard, join: &JoinGroup) -> bool {
         let request = &join.request;
-        let id = request.member_id.as_str();
-        let Some(Group::Consumer(group)) = machine.groups().get(&request.group_id) else {
-            return false;
-        };
-        let is_known = group.hard().member(id).is_some() || group.hard().members().is_empty();
-        if is_known || id.is_empty() || request.group_instance_id.is_some() {
-            return false;
-        }
+        let (id, instance) = (request.member_id.as_str(), request.group_instance_id.as_deref());
         let Some(protocol) = request.protocols.first() else { return false };
         let Ok((_, says)) = ConsumerProtocolSubscription::decode(&protocol.metadata) else {
             return false;
         };
+        let is_behind = match machine.groups().get(&request.group_id) {
+            Some(Group::Consumer(group)) => {
+                let members = group.hard().members();
+                let is_known = group.hard().member(id).is_some() || members.is_empty();
+                !is_known && !id.is_empty() && instance.is_none()
+            }
+            Some(Group::Classic(group)) => {
+                instance.is_some()
+                    && group.check_member(id, instance).is_ok()
+                    && says.generation_id < group.generation()
+            }
+            None => false,
+        };
+        if !is_behind {
+            return false;
+        }
         let owned = says.owned_partitions.into_iter().flat_map(|topic| {
             let name = topic.topic;
             topic.partitions.into_iter().map(move |at| (name.clone(), at))

@@ -215,9 +215,35 @@ fn has(machine: &mut GroupShard, member_id: &str, partitions: &[i32]) {
     }
 }
 
+/// A classic group `g0` of one static member.
+fn has_static(machine: &mut GroupShard, member_id: &str, instance_id: &str, generation: i32) {
+    use crate::wire::coordinator_records::classic::{
+        GroupMetadataKey, GroupMetadataValue, MemberMetadata,
+    };
+    let member = MemberMetadata {
+        member_id: member_id.to_owned(),
+        group_instance_id: Some(instance_id.to_owned()),
+        session_timeout: 10_000,
+        ..MemberMetadata::default()
+    };
+    let value = GroupMetadataValue {
+        protocol_type: "consumer".to_owned(),
+        generation,
+        protocol: Some("cooperative-sticky".to_owned()),
+        leader: Some(member_id.to_owned()),
+        members: vec![member],
+        ..GroupMetadataValue::default()
+    };
+    let record =
+        GroupRecord::GroupMetadata(GroupMetadataKey { group: "g0".to_owned() }, Some(value));
+    let at = Replayed { offset: Offset(0), transaction: None, timestamp: Timestamp(0) };
+    machine.replay(record, at);
+}
+
 fn joins(member_id: &str, instance_id: Option<&str>, owned: &[i32]) -> JoinGroup {
     let topic = TopicPartition { topic: "a".to_owned(), partitions: owned.to_vec() };
     let subscription = ConsumerProtocolSubscription {
+        generation_id: 2,
         owned_partitions: vec![topic],
         ..ConsumerProtocolSubscription::default()
     };
@@ -259,6 +285,24 @@ fn an_expelled_member_that_was_taken_back_may_go_back_once() {
     let mut stale = taken_back(&[], &[1]);
     stale.note_commit(Some("x"));
     assert!(!stale.may_go_back(&key(1)), "it began anew");
+}
+
+/// Seeds 62794 and 76466: a static member whose JoinGroup was lost stays in its group while others go on without it.
+#[test]
+fn a_static_member_that_missed_a_generation_may_go_back_once() {
+    let id = ShardId { partition: PartitionId(0), leader_epoch: LeaderEpoch(0) };
+    let key = ("g0".to_owned(), "a".to_owned(), 1);
+    let mut machine = GroupShard::new(id);
+    let mut stale = StalePositions::default();
+    has_static(&mut machine, "m", "i", 2);
+    assert!(!stale.on_join(&machine, &joins("m", Some("i"), &[1])), "it has missed nothing");
+    has_static(&mut machine, "m", "i", 3);
+    for (member, instance) in [("x", Some("i")), ("m", Some("j")), ("m", None)] {
+        assert!(!stale.on_join(&machine, &joins(member, instance, &[1])), "{member} {instance:?}");
+    }
+    assert!(stale.on_join(&machine, &joins("m", Some("i"), &[1])));
+    stale.note_commit(Some("m"));
+    assert_eq!([(); 2].map(|()| stale.may_go_back(&key)), [true, false]);
 }
 
 #[test]
