@@ -369,6 +369,8 @@ fn go_on(connection: &mut Connection, mut alive: Alive, round: i64, timeout_ms: 
     assert_eq!(next.id, left.id);
     next.write(connection, &format!("next {round}"));
     next.end(connection, true);
+    // An end is answered when it is decided: the markers may come after it, and the records are read with them.
+    wait_until_all_is_stable(connection);
 }
 
 fn expected(rounds: i64) -> Vec<String> {
