@@ -22,7 +22,7 @@ clients: ; $(CARGO) build && OTTLA_BROKER=$(CURDIR)/target/debug/ottla \
 	$(CARGO) test --manifest-path protocol-tests/clients/Cargo.toml --quiet
 # Apache Kafka 4.1 to 4.4 (Java 17, Maven) and Debian's kcat judge ours.
 judge: ; $(CARGO) build && $(CARGO) test -p protocol-tests --features judge --test judge --quiet -- --test-threads=2
-# Apache's test drivers, for ten minutes each, while the node is killed every ten seconds, with Streams every thirty.
+# Apache's test drivers, for ten minutes each, while the node is killed every ten seconds.
 # OTTLA_BROKER names another one.
 JUDGE_SECONDS ?= 600
 judge-kills: ; $(CARGO) build && JUDGE_SECONDS=$(JUDGE_SECONDS) \

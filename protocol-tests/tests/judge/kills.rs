@@ -61,7 +61,11 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let (node, directory) = (Node::start(), tempfile::tempdir().unwrap());
+        Self::with_keys(&[])
+    }
+
+    fn with_keys(keys: &[(&str, &str)]) -> Self {
+        let (node, directory) = (Node::start_with(keys), tempfile::tempdir().unwrap());
         Self { apache: Apache::of(VERSION), node, pace: Pace::get(), kills: 0, directory }
     }
 
@@ -380,10 +384,14 @@ const SMOKE_TOPICS: [&str; 14] = [
     "tagg",
 ];
 
-/// Streams has sessions and transactions that time out after ten seconds, and looks for the latter every ten seconds:
-/// where a broker never lives for as long, ours or Apache's, a member that has gone is never missed.
+/// Sessions and transactions of Streams time out after ten seconds, and brokers look for the latter every ten seconds:
+/// where none lives for as long, ours or Apache's, a member that has gone is never missed. So they are shorter here.
 #[cfg(feature = "judge-kills")]
-const STREAMS_PERIOD: Duration = Duration::from_secs(30);
+const STREAMS_KEYS: [(&str, &str); 1] =
+    [("transaction.abort.timed.out.transaction.cleanup.interval.ms", "500")];
+#[cfg(feature = "judge-kills")]
+const STREAMS_TIMEOUTS: &str =
+    "session.timeout.ms=6000\nheartbeat.interval.ms=1000\nproducer.transaction.timeout.ms=5000\n";
 
 /// Whether StreamsSmokeTest looks whether all transactions have ended: again and again it asks where partitions end for
 /// all readers, and then for those of committed records. It fails if a transaction ends in between, which a kill makes
@@ -402,15 +410,14 @@ fn streams_exactly_once() {
     let until = Instant::now() + Pace::get().lasts;
     let (mut rounds, mut kills) = (0, 0);
     while rounds == 0 || Instant::now() < until {
-        let mut stage = Stage::new();
+        let mut stage = Stage::with_keys(&STREAMS_KEYS);
         stage.apache = Apache::with_streams(VERSION);
-        stage.pace.period = STREAMS_PERIOD;
         for topic in SMOKE_TOPICS {
             create_topic(&mut stage.node.connect(), topic, 5, &[]);
         }
         let properties = format!(
             "bootstrap.servers={}\nprocessing.guarantee=exactly_once_v2\nstate.dir={}\n\
-             application.id=smoke\nsession.timeout.ms=10000\n",
+             application.id=smoke\n{STREAMS_TIMEOUTS}",
             stage.server(),
             stage.path("state").display()
         );
