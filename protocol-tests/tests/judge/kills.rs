@@ -35,6 +35,11 @@ const READ_COMMITTED: i8 = 1;
 const PATIENT: &str =
     "retries=1000000\nretry.backoff.ms=20\nreconnect.backoff.ms=20\nreconnect.backoff.max.ms=100\n";
 
+/// What members of groups are told. By default a client that finds no broker at all begins anew with its list of them
+/// (KIP-899), and has forgotten all topics until one answers. If its connection to the coordinator is closed last, the
+/// leader of a classic group takes that for a change of its topics, and has the group rebalanced, with any broker.
+const STEADY: &str = "metadata.recovery.strategy=none\n";
+
 /// How long there is something to do, and the time from one kill to the next.
 struct Pace {
     lasts: Duration,
@@ -174,7 +179,8 @@ impl Driver {
     /// Why it joined its group, as it says itself.
     fn reasons_to_join(&self) -> String {
         let text = std::fs::read_to_string(self.path.with_extension("err")).unwrap_or_default();
-        let words = ["joining", "ebalanc", "eartbeat", "fenced", "expired", "LeaveGroup"];
+        let words =
+            ["joining", "ebalanc", "eartbeat", "fenced", "expired", "LeaveGroup", "ebootstrapping"];
         let is_reason = |line: &&str| words.iter().any(|word| line.contains(word));
         let lines: Vec<&str> = text.lines().filter(is_reason).collect();
         format!("{}:\n{}\n", self.path.display(), lines.join("\n"))
@@ -257,11 +263,13 @@ fn verifiable(protocol: &str) -> String {
     let mut stage = Stage::new();
     create_topic(&mut stage.node.connect(), TOPIC, PARTITIONS, &[]);
     let server = stage.server();
+    let steady = stage.path("steady.properties");
+    std::fs::write(&steady, STEADY).unwrap();
     let command = || {
         let mut command =
             stage.apache.java_logging("info", "org.apache.kafka.tools.VerifiableConsumer");
         command.args(["--bootstrap-server", &server, "--topic", TOPIC, "--group-id", "g"]);
-        command.args(["--group-protocol", protocol, "--verbose"]);
+        command.args(["--group-protocol", protocol, "--verbose", "--command-config"]).arg(&steady);
         command
     };
     let drivers: Vec<_> =
