@@ -1,5 +1,7 @@
 //! Entries of one size that rise, one after the other: what `.index` and `.timeindex` have in common.
 
+use crate::types::offset::Offset;
+
 /// Why bytes are not an index: it is made anew from the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IndexError {
@@ -53,6 +55,13 @@ pub fn check<E: Entry>(bytes: &[u8]) -> Result<(), IndexError> {
         before = Some(entry);
     }
     Ok(())
+}
+
+/// An offset as it stands in an entry; none where it is below the segment that begins at `base`, or too far above. The
+/// headers that indexes are made of are believed, and those of a damaged file may say anything.
+pub fn relative(base: Offset, offset: Offset) -> Option<i32> {
+    let relative = offset.0.checked_sub(base.0)?;
+    i32::try_from(relative).ok().filter(|relative| *relative >= 0)
 }
 
 /// How many entries are `below`; all that are come first.
