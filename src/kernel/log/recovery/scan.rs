@@ -93,6 +93,11 @@ impl<D: Disk> Scan<D> {
         Ok(Some(Scanned { header, marker }))
     }
 
+    /// The offset after those that are good.
+    pub const fn next_offset(&self) -> Offset {
+        self.next_offset
+    }
+
     /// What is good, its indexes, and the largest timestamp.
     pub fn finish(self) -> (u32, Written, TimestampOffset) {
         (self.position, self.written, self.largest)
