@@ -36,6 +36,7 @@ mod error {
     pub const NOT_COORDINATOR: i16 = 16;
     pub const INVALID_TOPIC: i16 = 17;
     pub const RECORD_LIST_TOO_LARGE: i16 = 18;
+    pub const NOT_ENOUGH_REPLICAS: i16 = 19;
     pub const INVALID_REQUIRED_ACKS: i16 = 21;
     pub const ILLEGAL_GENERATION: i16 = 22;
     pub const INCONSISTENT_GROUP_PROTOCOL: i16 = 23;

@@ -59,6 +59,14 @@ pub enum BatchError {
         /// What there is.
         have_bytes: usize,
     },
+    /// Offsets that no log gives out: below 0, falling, or the last number that there is, after which there is no end.
+    #[error("no log has offsets from {base_offset} to {last_offset_delta} above it")]
+    Offsets {
+        /// The first.
+        base_offset: Offset,
+        /// How far the last is above it.
+        last_offset_delta: i32,
+    },
     /// The checksum does not fit the bytes.
     #[error("stored crc {stored}, computed crc {computed}")]
     Crc {
@@ -207,6 +215,17 @@ impl BatchHeader {
     /// The offset of the last record, also of one that compaction removed.
     pub const fn last_offset(&self) -> Offset {
         Offset(self.base_offset.0.wrapping_add(self.last_offset_delta as i64))
+    }
+
+    /// Whether a log can have given out these offsets. What comes from a producer may say anything: it is given others.
+    pub const fn check_offsets(&self) -> Result<(), BatchError> {
+        let Self { base_offset, last_offset_delta, .. } = *self;
+        let has_end = base_offset.0.checked_add(last_offset_delta as i64 + 1).is_some();
+        if base_offset.0 >= 0 && last_offset_delta >= 0 && has_end {
+            Ok(())
+        } else {
+            Err(BatchError::Offsets { base_offset, last_offset_delta })
+        }
     }
 
     /// The sequence number of the last record, which wraps after 2³¹ − 1; −1 without idempotence.

@@ -126,3 +126,20 @@ fn sequences_wrap_to_zero() {
     assert_eq!(batch(i32::MAX - 1).header.last_sequence(), 0);
     assert_eq!(batch(-1).header.last_sequence(), -1);
 }
+
+/// A fuzzer found it: a log that ended with the last number there is was opened, and had no end offset.
+#[test]
+fn offsets_of_a_log_begin_at_0_and_leave_room_for_an_end() {
+    let check = |base_offset: i64, last_offset_delta: i32| {
+        let header = Batch::parse(&bytes_of(PINEAPPLE)).unwrap().header;
+        let base_offset = Offset(base_offset);
+        BatchHeader { base_offset, last_offset_delta, ..header }.check_offsets().is_ok()
+    };
+    for (base_offset, delta) in [(0, 0), (7, i32::MAX), (i64::MAX - 1, 0), (i64::MAX - 6, 5)] {
+        assert!(check(base_offset, delta), "{base_offset} {delta}");
+    }
+    for (base_offset, delta) in [(-1, 0), (7, -1), (i64::MIN, 0), (i64::MAX, 0), (i64::MAX - 5, 5)]
+    {
+        assert!(!check(base_offset, delta), "{base_offset} {delta}");
+    }
+}

@@ -142,7 +142,7 @@ impl<D: Disk> Scan<D> {
 
     /// Offsets rise, and the segment can hold them.
     const fn follows(&self, header: &BatchHeader) -> bool {
-        header.last_offset_delta >= 0
+        header.check_offsets().is_ok()
             && header.base_offset.0 >= self.next_offset.0
             && is_within(self.base_offset, header.last_offset())
     }

@@ -85,6 +85,7 @@ impl<D: Disk> Walk<D> {
             let cut = BatchError::Cut { size_bytes: header.size_bytes(), have_bytes: left };
             return Err(wrong(cut));
         }
+        header.check_offsets().map_err(wrong)?;
         Ok(BatchAt { header, position })
     }
 }
