@@ -20,6 +20,7 @@ load: ; $(CARGO) build --release && $(CARGO) build --profile quick -p protocol-t
 # librdkafka from its source and rskafka: minutes to build on a small machine.
 clients: ; $(CARGO) build && OTTLA_BROKER=$(CURDIR)/target/debug/ottla \
 	$(CARGO) test --manifest-path protocol-tests/clients/Cargo.toml --quiet
+	$(CARGO) clippy --manifest-path protocol-tests/clients/Cargo.toml --quiet --all-targets -- -D warnings
 # Apache Kafka 4.1 to 4.4 (Java 17, Maven) and Debian's kcat judge ours.
 judge: ; $(CARGO) build && $(CARGO) test -p protocol-tests --features judge --test judge --quiet -- --test-threads=2
 # Apache's test drivers, for ten minutes each, while the node is killed every ten seconds.
@@ -33,6 +34,7 @@ judge-tests: judge ; OTTLA_BROKER=$(CURDIR)/target/judge/kafka-4.3.1.sh \
 # The package for itself first: with the fuzzers in, everything of the pure floors counts as used.
 check: deny
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path protocol-tests/clients/Cargo.toml --check
 	$(CARGO) clippy --quiet --workspace --exclude ottla-fuzz --all-targets -- -D warnings
 	$(CARGO) clippy --quiet -p ottla-fuzz -p ottla --features ottla/internals,ottla/sim --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --quiet --no-deps --document-private-items

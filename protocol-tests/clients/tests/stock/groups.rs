@@ -11,6 +11,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 
 use super::librdkafka::{Sent, config, create, enqueue};
 
@@ -63,7 +64,13 @@ impl Member {
     }
 
     fn owned(&self) -> BTreeSet<i32> {
-        self.consumer.assignment().unwrap().elements().iter().map(|it| it.partition()).collect()
+        self.consumer
+            .assignment()
+            .unwrap()
+            .elements()
+            .iter()
+            .map(TopicPartitionListElem::partition)
+            .collect()
     }
 
     fn assignments(&self) -> usize {
@@ -77,7 +84,9 @@ fn until(members: &mut [&mut Member], what: &str, is_true: impl Fn(&[&mut Member
     while !is_true(members) {
         let state: Vec<_> = members.iter().map(|it| (it.owned(), it.read.len())).collect();
         assert!(Instant::now() < deadline, "{what}: {state:?}");
-        members.iter_mut().for_each(|member| member.poll());
+        for member in members.iter_mut() {
+            member.poll();
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Transactions of librdkafka, which works by version 1 of them: AddPartitionsToTxn, AddOffsetsToTxn, EndTxn without a bump.
+//! Transactions of librdkafka, which works by version 1 of them: `AddPartitionsToTxn`, `AddOffsetsToTxn`, `EndTxn` without
+//! a bump.
 
 use std::time::Duration;
 
