@@ -49,7 +49,7 @@ pub struct Recovery {
     pub segments_read: usize,
     /// Segments of which only indexes were made anew.
     pub indexes_rebuilt: usize,
-    /// Segments that were given up because one before them was cut, or reaches into the first of them.
+    /// Segments that were given up because one before them was cut, or has the offset of their name.
     pub segments_dropped: usize,
     /// What was cut off.
     pub bytes_cut: u64,
@@ -107,11 +107,11 @@ impl<D: Disk> Log<D> {
     ) -> Result<(), LogError> {
         self.snapshots.clone_from(&found.snapshots);
         let mut bases = found.logs.iter().peekable();
-        let mut is_last = false;
+        let mut is_cut = false;
         while let Some((base_offset, log)) = bases.next() {
             let size_bytes = u32::try_from(log.size_bytes).unwrap_or(u32::MAX);
             let mut segment = Segment::found(*base_offset, size_bytes, log.modified);
-            if is_last {
+            if is_cut {
                 self.doom_segment(&segment, now)?;
                 recovery.segments_dropped += 1;
                 continue;
@@ -128,15 +128,19 @@ impl<D: Disk> Log<D> {
                 let cut_bytes = self.recover(&mut segment, start, now)?;
                 recovery.segments_read += 1;
                 recovery.bytes_cut += cut_bytes;
+                is_cut = cut_bytes > 0;
                 // A segment whose name is an offset of the one before it has not been written by anybody: offsets rise.
-                let is_contradicted = |(next, _): &(&Offset, _)| **next < self.log_end_offset;
-                is_last = cut_bytes > 0 || bases.peek().is_some_and(is_contradicted);
-                if let Some((next, _)) = bases.peek().filter(|_| !is_last) {
+                while let Some((stray, log)) = bases.next_if(|(it, _)| **it < self.log_end_offset) {
+                    let size_bytes = u32::try_from(log.size_bytes).unwrap_or(u32::MAX);
+                    self.doom_segment(&Segment::found(*stray, size_bytes, log.modified), now)?;
+                    recovery.segments_dropped += 1;
+                }
+                if let Some((next, _)) = bases.peek().filter(|_| !is_cut) {
                     self.producers.advance_to(**next);
                     self.take_snapshot()?;
                 }
             }
-            if bases.peek().is_some() && !is_last && segment.has_unwritten_indexes() {
+            if bases.peek().is_some() && !is_cut && segment.has_unwritten_indexes() {
                 segment.write_indexes(&self.disk, &self.directory)?;
             }
             self.segments.push(segment);

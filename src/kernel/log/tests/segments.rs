@@ -229,24 +229,26 @@ fn no_offset_is_given_twice_after_everything_was_deleted() {
     assert_eq!(append_at(&mut log, 10).base_offset, Offset(40));
 }
 
-/// A fuzzer found it: the second of two segments has the name of an offset that is in the first. Both were taken, and
-/// that offset was given twice.
+/// A fuzzer found it: a segment has the name of an offset that is in the one before it. Both were taken, and that
+/// offset was given twice. What comes after such a segment is whole, and stays.
 #[test]
 fn a_segment_amid_another_is_dropped_in_a_recovery() {
     let disk = SimulatedDisk::default();
-    let mut log = create(&disk, config());
-    append(&mut log, &batch_of(5));
-    append(&mut log, &batch_of(5));
+    // Two batches fill a segment.
+    let config = LogConfig { segment_bytes: 1500, ..config() };
+    let mut log = create(&disk, config.clone());
+    (0..3).for_each(|_| _ = append(&mut log, &batch_of(5)));
+    assert_eq!(log.segment_count(), 2);
     drop(log);
     for content in [&[][..], &batch_of(1).bytes] {
         let stray = FileKind::Log.name(Offset(7));
         disk.put(&Path::new(DIRECTORY).join(stray), content);
-        let (mut log, recovery) = try_open(&disk, config(), UNCLEAN).unwrap();
+        let (mut log, recovery) = try_open(&disk, config.clone(), UNCLEAN).unwrap();
         assert_eq!((recovery.bytes_cut, recovery.segments_dropped), (0, 1));
-        assert_eq!(bases_from(&mut log, 0), [0, 5]);
-        assert_eq!(log.log_end_offset(), Offset(10));
+        assert_eq!(bases_from(&mut log, 0), [0, 5, 10]);
+        assert_eq!((log.segment_count(), log.log_end_offset()), (2, Offset(15)));
     }
-    let (mut log, _) = try_open(&disk, config(), UNCLEAN).unwrap();
-    assert_eq!(append(&mut log, &batch_of(1)), Offset(10));
-    assert_eq!(bases_from(&mut log, 0), [0, 5, 10]);
+    let (mut log, _) = try_open(&disk, config, UNCLEAN).unwrap();
+    assert_eq!(append(&mut log, &batch_of(1)), Offset(15));
+    assert_eq!(bases_from(&mut log, 0), [0, 5, 10, 15]);
 }
