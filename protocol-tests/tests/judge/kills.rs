@@ -459,5 +459,6 @@ fn streams_exactly_once() {
         rounds += 1;
         kills += stage.kills;
     }
+    assert!(kills > 1, "the node was not killed");
     println!("streams: {rounds} rounds, {kills} kills");
 }
