@@ -21,6 +21,23 @@ pub(super) fn pin(cpu: usize) {
     sched_setaffinity(None, &set).unwrap();
 }
 
+/// Whose use is looked at.
+#[derive(Clone, Debug)]
+enum Watched {
+    Processes(Vec<u32>),
+    /// One of this process.
+    Thread(u32),
+}
+
+impl Watched {
+    fn used(&self) -> Used {
+        match self {
+            Self::Processes(processes) => Used::of(processes),
+            Self::Thread(thread) => Used::of_thread(*thread),
+        }
+    }
+}
+
 /// What processes have used so far.
 #[derive(Clone, Debug, Default)]
 struct Used {
@@ -46,6 +63,14 @@ impl Used {
             }
         }
         used
+    }
+
+    /// A thread of this process that outlives the window.
+    fn of_thread(thread: u32) -> Self {
+        let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).unwrap();
+        let nanos: u64 = text.split_whitespace().next().unwrap().parse().unwrap();
+        let coarse_s = nanos as f64 / NANOS_PER_SECOND;
+        Self { threads: BTreeMap::from([(thread, nanos)]), coarse_s }
     }
 
     fn since(&self, before: &Self) -> f64 {
@@ -99,7 +124,7 @@ fn host_busy_s() -> f64 {
 /// A part of a trial that is measured.
 #[derive(Debug)]
 pub struct Window {
-    processes: Vec<u32>,
+    watched: Watched,
     broker: Used,
     own: Used,
     host_s: f64,
@@ -109,9 +134,18 @@ pub struct Window {
 impl Window {
     /// Begins now.
     pub fn open(processes: Vec<u32>) -> Self {
+        Self::of(Watched::Processes(processes))
+    }
+
+    /// Looks at a thread of this process as at a broker.
+    pub(super) fn of_thread(thread: u32) -> Self {
+        Self::of(Watched::Thread(thread))
+    }
+
+    fn of(watched: Watched) -> Self {
         let own = Used::of(&[std::process::id()]);
-        let broker = Used::of(&processes);
-        Self { processes, broker, own, host_s: host_busy_s(), opened: Instant::now() }
+        let broker = watched.used();
+        Self { watched, broker, own, host_s: host_busy_s(), opened: Instant::now() }
     }
 
     /// When it began.
@@ -122,8 +156,11 @@ impl Window {
     /// Ends now.
     pub fn close(self) -> Spent {
         let wall = self.opened.elapsed().as_secs_f64();
-        let broker = Used::of(&self.processes).since(&self.broker);
-        let own = Used::of(&[std::process::id()]).since(&self.own);
+        let broker = self.watched.used().since(&self.broker);
+        let mut own = Used::of(&[std::process::id()]).since(&self.own);
+        if matches!(self.watched, Watched::Thread(_)) {
+            own -= broker;
+        }
         let others = (host_busy_s() - self.host_s - broker - own).max(0.0);
         Spent { wall, broker, own, others }
     }

@@ -1,9 +1,14 @@
 //! Many groups of one member, each of which heartbeats and commits once a second, as those of real clients do: an
 //! open loop, spread over the second, whose latencies count from when a request should have been sent.
+//!
+//! So few requests come one by one, each to a processor that has slept: what that costs is the machine's more than the
+//! broker's. With `floor=true` the same requests go to the [`Floor`] as well, which says how much.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::cost::Window;
+use super::floor::{Answers, Floor};
 use super::lanes::Lanes;
 use super::live::Routine;
 use super::members::{Member, Protocol, assert_committed, commit};
@@ -24,6 +29,7 @@ pub(super) struct Settings {
     connections: usize,
     warm_seconds: usize,
     seconds: usize,
+    floor: bool,
 }
 
 impl Settings {
@@ -35,6 +41,7 @@ impl Settings {
             connections: settings.take_positive("connections", 8).min(groups),
             warm_seconds: settings.take("warm", 2),
             seconds: settings.take_positive("seconds", 10),
+            floor: settings.take("floor", false),
         }
     }
 
@@ -52,8 +59,8 @@ struct Group {
     offset_at: usize,
 }
 
-/// A trial.
-pub(super) fn run(settings: &Settings, subject: &Subject) -> Report {
+/// A trial, and one of the floor if it was asked for.
+pub(super) fn run(settings: &Settings, subject: &Subject) -> Vec<Report> {
     let mut connection = subject.connect();
     let topic = Topic::create(&mut connection, PARTITIONS);
     let lanes = Lanes::connect(subject.address, settings.connections);
@@ -73,10 +80,10 @@ pub(super) fn run(settings: &Settings, subject: &Subject) -> Report {
         Group { member, heartbeat, commit, offset_at }
     };
     let groups = members.into_iter().map(group).collect();
-    let mut load =
-        Load { settings, groups, lanes, due: vec![VecDeque::new(); settings.connections] };
+    let due = vec![VecDeque::new(); settings.connections];
+    let mut load = Load { settings, groups, lanes, due, is_on_the_floor: false };
     let mut report = Report::default();
-    load.run(subject, &mut report);
+    load.run(|| subject.open_window(), &mut report);
     let last = BASE_OFFSET + (settings.warm_seconds + settings.seconds) as i64;
     for group in &load.groups {
         assert_committed(&mut connection, &group.member.group, &topic, 1, last);
@@ -87,7 +94,9 @@ pub(super) fn run(settings: &Settings, subject: &Subject) -> Report {
     report.number("rss_kib_before", empty_kib as f64);
     report.number("rss_kib_after", subject.rss_kib() as f64);
     topic.delete(&mut connection);
-    report
+    let mut reports = vec![report];
+    reports.extend(settings.floor.then(|| load.run_on_the_floor(subject)));
+    reports
 }
 
 /// The open loop.
@@ -97,10 +106,30 @@ struct Load<'a> {
     lanes: Lanes,
     /// For each connection the requests that are not answered.
     due: Vec<VecDeque<usize>>,
+    is_on_the_floor: bool,
 }
 
 impl Load<'_> {
-    fn run(&mut self, subject: &Subject, report: &mut Report) {
+    /// The same requests, whose right answers are known by now. The broker sleeps meanwhile: both have one CPU.
+    fn run_on_the_floor(&mut self, subject: &Subject) -> Report {
+        let Group { heartbeat, commit, .. } = &self.groups[0];
+        let mut answers = Answers::default();
+        answers.add(heartbeat, false);
+        answers.add(commit, true);
+        let floor = Floor::start(subject.cpus, self.settings.connections, answers);
+        self.lanes = Lanes::connect(floor.address, self.settings.connections);
+        self.is_on_the_floor = true;
+        subject.suspend();
+        let mut report = Report::default();
+        report.lead("broker", "floor");
+        self.run(|| floor.open_window(), &mut report);
+        subject.resume();
+        // It ends with them.
+        self.lanes = Lanes::connect(floor.address, 0);
+        report
+    }
+
+    fn run(&mut self, open_window: impl Fn() -> Window, report: &mut Report) {
         let per_second = self.settings.requests_per_second();
         let warm = self.settings.warm_seconds * per_second;
         let all = warm + self.settings.seconds * per_second;
@@ -111,7 +140,7 @@ impl Load<'_> {
         while answered < all {
             while sent < all && self.time_of(begin, sent) <= Instant::now() {
                 if sent == warm {
-                    window = Some(subject.open_window());
+                    window = Some(open_window());
                 }
                 late += usize::from(self.time_of(begin, sent).elapsed() > LATE);
                 self.send(sent);
@@ -121,10 +150,7 @@ impl Load<'_> {
             self.lanes.receive(next, &mut answers);
             for (lane, answer) in answers.drain(..) {
                 let request = self.due[lane].pop_front().unwrap();
-                let (group, is_commit) = self.of(request);
-                let group = &self.groups[group];
-                let routine = if is_commit { &group.commit } else { &group.heartbeat };
-                routine.check(&answer);
+                self.answered_for(request).check(&answer);
                 if request >= warm {
                     latencies.add(self.time_of(begin, request).elapsed());
                 }
@@ -138,6 +164,13 @@ impl Load<'_> {
         report.figure("us_per_request", spent.micros_per(latencies.count()));
         latencies.tell(report);
         spent.tell(report);
+    }
+
+    /// The routine that has the right answer to a request. The floor gives to all what the first was given.
+    fn answered_for(&self, request: usize) -> &Routine {
+        let (index, is_commit) = self.of(request);
+        let group = &self.groups[if self.is_on_the_floor { 0 } else { index }];
+        if is_commit { &group.commit } else { &group.heartbeat }
     }
 
     fn time_of(&self, begin: Instant, request: usize) -> Instant {

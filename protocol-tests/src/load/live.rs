@@ -63,7 +63,7 @@ impl Settings {
 pub(super) struct Routine {
     pub template: Template,
     /// All of the frame but the correlation id.
-    right_answer: Bytes,
+    pub right_answer: Bytes,
 }
 
 impl Routine {

@@ -5,6 +5,7 @@
 //! - `lanes`: many connections on one thread. `template`: a request that is sent many times.
 //! - `latencies`, `report`: what is told.
 //! - `members`, `producers`: the clients of the scenarios.
+//! - `floor`: what the machine alone spends where a broker would work.
 //! - `groups`, `live`, `rebalance`, `transactions`, `load_time`: the scenarios.
 //!
 //! A trial whose answers are not what they must be, in any byte that is looked at, panics: a figure of a broker
@@ -13,6 +14,7 @@
 #![expect(clippy::cast_precision_loss, reason = "figures have fewer digits than a float")]
 
 mod cost;
+mod floor;
 mod groups;
 mod lanes;
 mod latencies;
@@ -62,7 +64,7 @@ mod error {
 pub fn run(spec: &Spec, subject: &mut Subject) -> Vec<Report> {
     let mut settings = spec.settings();
     let mut reports = match spec.name() {
-        "groups" => vec![groups::run(&groups::Settings::take(&mut settings), subject)],
+        "groups" => groups::run(&groups::Settings::take(&mut settings), subject),
         "live" => vec![live::run(&live::Settings::take(&mut settings), subject)],
         "rebalance" => rebalance::run(&rebalance::Settings::take(&mut settings), subject),
         "transactions" => transactions::run(&transactions::Settings::take(&mut settings), subject),
@@ -70,7 +72,9 @@ pub fn run(spec: &Spec, subject: &mut Subject) -> Vec<Report> {
         name => panic!("there is no scenario {name}"),
     };
     for report in &mut reports {
-        report.lead("broker", &subject.name);
+        if report.said("broker").is_empty() {
+            report.lead("broker", &subject.name);
+        }
         report.lead("scenario", spec.text());
     }
     reports

@@ -46,8 +46,8 @@ impl Report {
         })
     }
 
-    /// A text that it tells.
-    fn said(&self, key: &str) -> &str {
+    /// A text that it tells; empty if it does not.
+    pub fn said(&self, key: &str) -> &str {
         let value = self.fields.iter().find(|(name, _)| name == key);
         match value {
             Some((_, Value::Text(text))) => text,

@@ -29,7 +29,7 @@ pub struct Subject {
     /// Where clients connect: to the node, or to who stands in between.
     pub address: SocketAddr,
     node: Node,
-    cpus: Option<Cpus>,
+    pub(super) cpus: Option<Cpus>,
 }
 
 /// Where who runs. Nobody is held anywhere without it.

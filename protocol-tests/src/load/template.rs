@@ -5,6 +5,8 @@ use kafka_protocol::protocol::Request;
 use crate::connection::frame_of;
 use crate::record_batch::seal;
 
+/// Where the API's key is: after the length.
+const API_KEY_AT: usize = 4;
 /// Where the correlation id is: after the length, the key and the version.
 const CORRELATION_ID_AT: usize = 8;
 /// Where a batch has its producer: id, epoch and sequence number.
@@ -19,6 +21,10 @@ impl Template {
         let frame = frame_of(version, 0, request);
         let length = (frame.len() as i32).to_be_bytes();
         Self([&length, frame.as_ref()].concat())
+    }
+
+    pub fn api_key(&self) -> i16 {
+        i16::from_be_bytes([self.0[API_KEY_AT], self.0[API_KEY_AT + 1]])
     }
 
     /// Where bytes are that occur once, if they do.

@@ -70,6 +70,19 @@ fn groups_heartbeat_and_commit() {
 }
 
 #[test]
+fn the_floor_is_asked_the_same() {
+    for protocol in ["classic", "consumer"] {
+        let settings = "groups=20,connections=3,warm=0,seconds=1,floor=true";
+        let reports = check(&format!("groups:protocol={protocol},{settings}"), 2);
+        for (report, is_floor) in reports.iter().zip([false, true]) {
+            assert_eq!(report.said("broker") == "floor", is_floor);
+            assert_eq!(report.get("requests"), Some(40.0));
+            assert!(report.get("us_per_request").unwrap() > 0.0);
+        }
+    }
+}
+
+#[test]
 fn live_members_ask_in_a_closed_loop() {
     for request in ["heartbeat", "commit"] {
         for protocol in ["classic", "consumer"] {
