@@ -173,6 +173,22 @@ pub struct WriteMarkers {
     pub life: u64,
 }
 
+impl WriteMarkers {
+    /// What is told to the shard once it is known what became of them.
+    pub fn became(
+        &self,
+        outcomes: impl IntoIterator<Item = (Arc<str>, i32, MarkerOutcome)>,
+    ) -> TransactionRequest {
+        TransactionRequest::MarkersWritten(MarkersWritten {
+            transactional_id: Arc::clone(&self.transactional_id),
+            producer_id: self.producer_id,
+            producer_epoch: self.producer_epoch,
+            outcomes: outcomes.into_iter().collect(),
+            life: self.life,
+        })
+    }
+}
+
 /// A reply; an error is what the client is told.
 pub type TransactionReply = Result<Answered, ErrorCode>;
 

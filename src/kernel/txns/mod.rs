@@ -34,8 +34,7 @@ mod tests;
 
 pub use asking::{
     AddPartitions, Answered, EndTransaction, InitProducerId, Listing, MarkerOutcome,
-    MarkerOutcomes, MarkersWritten, TransactionReply, TransactionRequest, VerifyPartitions,
-    WriteMarkers,
+    MarkerOutcomes, TransactionReply, TransactionRequest, VerifyPartitions, WriteMarkers,
 };
 #[cfg(test)]
 pub use asking::{Description, ListedTransaction};

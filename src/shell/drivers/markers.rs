@@ -21,8 +21,7 @@ use crate::kernel::machine::ShardId;
 use crate::kernel::metadata::changes::Changes;
 use crate::kernel::metadata::image::Image;
 use crate::kernel::txns::{
-    MarkerOutcome, MarkerOutcomes, MarkersWritten, TransactionRequest, TransactionShard,
-    WriteMarkers,
+    MarkerOutcome, MarkerOutcomes, TransactionRequest, TransactionShard, WriteMarkers,
 };
 use crate::shell::clock::Clock;
 use crate::types::error_code::ErrorCode;
@@ -73,12 +72,12 @@ impl Markers {
             let now = clock.now();
             let (known, waiting) = markers.write_all(&wanted, now);
             if waiting.is_empty() {
-                markers.tell(shard, written(wanted, known), now);
+                markers.tell(shard, wanted.became(known), now);
             } else if let Some(threads) = threads.upgrade() {
                 let markers = Arc::clone(&markers);
                 threads.spawn(async move {
                     let known = told(known, waiting).await;
-                    markers.tell(shard, written(wanted, known), clock.now());
+                    markers.tell(shard, wanted.became(known), clock.now());
                 });
             }
         })
@@ -91,10 +90,9 @@ impl Markers {
     }
 
     /// A shard that is not there any more asks again once it is loaded.
-    fn tell(&self, shard: ShardId, written: MarkersWritten, now: Now) {
+    fn tell(&self, shard: ShardId, became: TransactionRequest, now: Now) {
         if let Some(transactions) = self.transactions.get().and_then(Weak::upgrade) {
-            let request = TransactionRequest::MarkersWritten(written);
-            drop(transactions.call(shard.partition, now, request));
+            drop(transactions.call(shard.partition, now, became));
         }
     }
 
@@ -163,14 +161,4 @@ async fn told(mut known: MarkerOutcomes, waiting: Waiting) -> MarkerOutcomes {
         known.push((topic, partition, MarkerOutcome::of(called.told().await)));
     }
     known
-}
-
-fn written(wanted: WriteMarkers, outcomes: MarkerOutcomes) -> MarkersWritten {
-    MarkersWritten {
-        transactional_id: wanted.transactional_id,
-        producer_id: wanted.producer_id,
-        producer_epoch: wanted.producer_epoch,
-        outcomes,
-        life: wanted.life,
-    }
 }

@@ -9,7 +9,7 @@ use super::requests::Then;
 use crate::kernel::coordinator::EndOfTransaction;
 use crate::kernel::log::append::Origin;
 use crate::kernel::machine::ShardId;
-use crate::kernel::txns::{MarkerOutcome, MarkersWritten, TransactionRequest, WriteMarkers};
+use crate::kernel::txns::{MarkerOutcome, WriteMarkers};
 use crate::sim::planted::Planted;
 use crate::sim::sometimes::Sometimes;
 use crate::sim::topics::{self, OFFSETS, Place};
@@ -110,14 +110,7 @@ impl World {
         }
         let Some(Job { shard, wanted, outcomes }) = self.node.jobs.remove(&number) else { return };
         let known = outcomes.into_iter().filter_map(|(topic, at, it)| Some((topic, at, it?)));
-        let written = MarkersWritten {
-            transactional_id: wanted.transactional_id,
-            producer_id: wanted.producer_id,
-            producer_epoch: wanted.producer_epoch,
-            outcomes: known.collect(),
-            life: wanted.life,
-        };
-        let request = TransactionRequest::MarkersWritten(written);
+        let request = wanted.became(known);
         self.call_transaction_shard(shard.partition.0, request, Then::Nothing);
     }
 }

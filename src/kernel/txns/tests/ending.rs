@@ -146,15 +146,11 @@ fn markers_are_tried_until_they_are_written() {
     assert_eq!(*world.effects[0].partitions, set(&[("a", 0), ("a", 1)]));
     // One of two.
     let wanted = world.effects.pop_front().unwrap();
-    let written = |outcomes: &[(i32, MarkerOutcome)]| MarkersWritten {
-        transactional_id: Arc::clone(&wanted.transactional_id),
-        producer_id: wanted.producer_id,
-        producer_epoch: wanted.producer_epoch,
-        outcomes: outcomes.iter().map(|(index, it)| (Arc::from("a"), *index, *it)).collect(),
-        life: wanted.life,
+    let became = |outcomes: &[(i32, MarkerOutcome)]| {
+        wanted.became(outcomes.iter().map(|(index, it)| (Arc::from("a"), *index, *it)))
     };
-    let one = written(&[(0, MarkerOutcome::Written), (1, MarkerOutcome::Failed)]);
-    world.ask(TransactionRequest::MarkersWritten(one)).unwrap();
+    let one = became(&[(0, MarkerOutcome::Written), (1, MarkerOutcome::Failed)]);
+    world.ask(one).unwrap();
     world.pass(100);
     assert_eq!(*world.effects[0].partitions, set(&[("a", 1)]));
     // After a load nobody knows which are written: all are, once more.
@@ -165,8 +161,8 @@ fn markers_are_tried_until_they_are_written() {
     assert_eq!(world.state(), CompleteCommit);
     // What is said late changes nothing.
     let records = world.log.len();
-    let late = written(&[(0, MarkerOutcome::Written)]);
-    world.ask(TransactionRequest::MarkersWritten(late)).unwrap();
+    let late = became(&[(0, MarkerOutcome::Written)]);
+    world.ask(late).unwrap();
     assert_eq!(world.log.len(), records);
 }
 
@@ -182,14 +178,8 @@ fn what_became_of_markers_is_for_the_life_that_wanted_them() {
     world.end(producer, true, 0).unwrap();
     let before = world.effects.pop_front().unwrap();
     world.load();
-    let written = MarkersWritten {
-        transactional_id: before.transactional_id,
-        producer_id: before.producer_id,
-        producer_epoch: before.producer_epoch,
-        outcomes: [(Arc::from("a"), 0, MarkerOutcome::Written)].into_iter().collect(),
-        life: before.life,
-    };
-    world.ask(TransactionRequest::MarkersWritten(written)).unwrap();
+    let became = before.became([(Arc::from("a"), 0, MarkerOutcome::Written)]);
+    world.ask(became).unwrap();
     assert_eq!((world.state(), world.effects.len()), (PrepareCommit, 1));
     world.write_markers(MarkerOutcome::Written);
     assert_eq!(world.state(), CompleteCommit);
@@ -222,14 +212,8 @@ fn what_is_refused_has_not_happened() {
     assert_eq!(world.end(producer, true, 2), Ok((producer.0, producer.1 + 1)));
     world.refuses = Some(code);
     let wanted = world.effects.pop_front().unwrap();
-    let written = MarkersWritten {
-        transactional_id: wanted.transactional_id,
-        producer_id: wanted.producer_id,
-        producer_epoch: wanted.producer_epoch,
-        outcomes: [(Arc::from("a"), 0, MarkerOutcome::Written)].into_iter().collect(),
-        life: wanted.life,
-    };
-    world.ask(TransactionRequest::MarkersWritten(written)).unwrap_err();
+    let became = wanted.became([(Arc::from("a"), 0, MarkerOutcome::Written)]);
+    world.ask(became).unwrap_err();
     assert_eq!(world.state(), PrepareCommit);
     world.refuses = None;
     world.pass(100);

@@ -226,14 +226,8 @@ impl World {
     fn write_markers(&mut self, outcome: MarkerOutcome) -> WriteMarkers {
         let wanted = self.effects.pop_front().expect("markers are wanted");
         let outcomes = wanted.partitions.iter();
-        let written = MarkersWritten {
-            transactional_id: Arc::clone(&wanted.transactional_id),
-            producer_id: wanted.producer_id,
-            producer_epoch: wanted.producer_epoch,
-            outcomes: outcomes.map(|(topic, it)| (Arc::clone(topic), it, outcome)).collect(),
-            life: wanted.life,
-        };
-        assert_eq!(self.ask(TransactionRequest::MarkersWritten(written)), Ok(Answered::Done));
+        let became = wanted.became(outcomes.map(|(topic, it)| (Arc::clone(topic), it, outcome)));
+        assert_eq!(self.ask(became), Ok(Answered::Done));
         wanted
     }
 
@@ -379,14 +373,8 @@ fn what_is_asked_about_ids() {
     // Where the marker is written already is not told.
     world.end(producer, true, 2).unwrap();
     let wanted = world.effects.front().cloned().unwrap();
-    let written = MarkersWritten {
-        transactional_id: wanted.transactional_id,
-        producer_id: wanted.producer_id,
-        producer_epoch: wanted.producer_epoch,
-        outcomes: [(Arc::from("a"), 1, MarkerOutcome::Written)].into_iter().collect(),
-        life: wanted.life,
-    };
-    world.ask(TransactionRequest::MarkersWritten(written)).unwrap();
+    let became = wanted.became([(Arc::from("a"), 1, MarkerOutcome::Written)]);
+    world.ask(became).unwrap();
     let Ok(Answered::Description(description)) = describe(&mut world, ID) else { panic!() };
     assert_eq!(*description.partitions, set(&[("a", 0)]));
     assert_eq!(description.state, TransactionState::PrepareCommit);
