@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
+use std::path::Path;
 use std::time::Instant;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -56,8 +58,7 @@ impl Used {
             for task in fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten() {
                 let thread = task.file_name().to_string_lossy().parse().unwrap();
                 // It may have ended since it was listed.
-                if let Ok(text) = fs::read_to_string(task.path().join("schedstat")) {
-                    let nanos = text.split_whitespace().next().unwrap().parse().unwrap();
+                if let Ok(nanos) = run_nanos(&task.path()) {
                     used.threads.insert(thread, nanos);
                 }
             }
@@ -67,8 +68,7 @@ impl Used {
 
     /// A thread of this process that outlives the window.
     fn of_thread(thread: u32) -> Self {
-        let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).unwrap();
-        let nanos: u64 = text.split_whitespace().next().unwrap().parse().unwrap();
+        let nanos = run_nanos(Path::new(&format!("/proc/self/task/{thread}"))).unwrap();
         let coarse_s = nanos as f64 / NANOS_PER_SECOND;
         Self { threads: BTreeMap::from([(thread, nanos)]), coarse_s }
     }
@@ -81,6 +81,12 @@ impl Used {
             (nanos as f64 / NANOS_PER_SECOND, self.coarse_s - before.coarse_s);
         if coarse_s - exact_s > LOST_S { coarse_s } else { exact_s }
     }
+}
+
+/// How long a thread has run, exactly; an error if it has ended.
+fn run_nanos(task: &Path) -> io::Result<u64> {
+    let text = fs::read_to_string(task.join("schedstat"))?;
+    Ok(text.split_whitespace().next().unwrap().parse().unwrap())
 }
 
 /// What follows the name of a process in its `stat`; the name may have spaces.
